@@ -14,6 +14,7 @@
 //! differs ([`merging::Merging`]).
 
 pub mod blobs;
+pub mod by_check;
 pub mod checks;
 pub mod content;
 pub mod enforcement;

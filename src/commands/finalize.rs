@@ -193,9 +193,7 @@ async fn merge_and_tell(
     };
     let comparing = async { Ok(frozen::warnings(settings, plan).await) };
     let ((totals, mut quiet), warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
-    if totals.unswept.is_none() {
-        quiet.still_held().await?;
-    }
+    quiet.still_held().await?;
     let published = tell(settings, store, plan, &totals, warnings, after).await;
     quiet.end().await;
     target.close().await;

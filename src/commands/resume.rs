@@ -102,10 +102,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
 /// The Jobs of a run of the chart may be in another namespace than that of the context, or in a cluster that this machine does
 /// not know, paused for example: nothing is begun beside them on a guess.
 async fn not_elsewhere(settings: &StoreSettings, searched: &Searched) -> Result<(), Stop> {
-    let line = || {
-        let command = if settings.redo_lost { "resume --redo lost --reason '<why>'" } else { "resume" };
-        rerun::by_hand(command, &settings.run, &settings.into()) + &rerun::into(&settings.out)
-    };
+    let line = || own_line(settings);
     let unknown = match searched {
         Searched::Chosen(_) => return Ok(()),
         Searched::OfContext(namespace) => format!(
@@ -134,16 +131,21 @@ async fn not_elsewhere(settings: &StoreSettings, searched: &Searched) -> Result<
     Err(Stop::new(Exit::Temporary, message))
 }
 
+/// The command as it was typed.
+fn own_line(settings: &StoreSettings) -> String {
+    let command = if settings.redo_lost { "resume --redo lost --reason '<why>'" } else { "resume" };
+    rerun::by_hand(command, &settings.run, &settings.into()) + &rerun::into(&settings.out)
+}
+
 /// The run may be under way in the cluster: nothing is begun beside it on a guess.
 fn unanswered(settings: &StoreSettings, fault: &Fault) -> Stop {
-    let out = rerun::into(&settings.out);
     let message = format!(
         "{}\nso it is not known whether run {} has Jobs there, and nothing was started; mend that, or choose the context \
-         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: {} {}{out}",
+         and the namespace (ROGO_NAMESPACE); if the run has no cluster, say so: {} {}",
         fault.chain(),
         settings.run,
         WITHOUT_CLUSTER,
-        rerun::by_hand("resume", &settings.run, &settings.into())
+        own_line(settings)
     );
     Stop::new(Exit::Temporary, message)
 }

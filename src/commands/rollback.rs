@@ -77,7 +77,7 @@ pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> 
         return tell(args, &plan, &report, "would remove");
     };
     if attempts.is_some() && books(&store).await?.is_some() {
-        // The books are made of it again: what cannot be read stops the rollback before it has removed anything.
+        // The books will be made of it again: what cannot be read stops the rollback before it has removed anything.
         connect::inputs(settings)?.submissions().await?;
     }
     let mut rows = Rows::create()?;

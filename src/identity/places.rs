@@ -15,9 +15,8 @@ use azure_identity::{
 
 use super::endpoint::{CONNECT_WITHIN, Endpoint};
 
-/// What a developer's tool that is not installed, or has no login (any more), says.
-const NO_LOGIN: [&str; 4] =
-    ["found on PATH", "Please run 'az login' to setup account", "Please run: az login", "not logged in"];
+/// What a developer's tool that is not installed, or has no login, says.
+const NO_LOGIN: [&str; 3] = ["found on PATH", "Please run 'az login' to setup account", "not logged in"];
 
 /// The source of an error by which each place says that it has no identity.
 #[derive(Debug)]
@@ -257,7 +256,8 @@ mod tests {
             ("ERROR: Please run 'az login' to setup account.", true),
             ("ERROR: not logged in, run `azd auth login` to login", true),
             ("ERROR: <urllib3.connection.HTTPSConnection>: Failed to resolve 'login.example'", false),
-            ("AADSTS700082: The refresh token has expired. Please run: az login", true),
+            // A login that has ended is to be made again: nothing is read without it.
+            ("AADSTS700082: The refresh token has expired. Please run:\naz login", false),
         ] {
             let answer = is_there(Place::tool("az login", Arc::new(Says(says)))).await;
             assert_eq!(answer.is_ok_and(|there| !there), has_none, "{says}");

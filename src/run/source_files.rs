@@ -13,7 +13,7 @@ pub use self::containers::{Container, Containers};
 use super::lines::{Buckets, SpooledBuckets};
 use crate::{
     domain::source_name,
-    ports::{BlobInfo, Fault, FaultKind, Source, stored_form},
+    ports::{BlobInfo, Fault, FaultKind, Retry, Source, stored_form},
 };
 
 /// Containers that are listed at a time.
@@ -168,6 +168,7 @@ pub async fn list_each(
         let (Some(way), Some(container)) = (ways.get_mut(place), containers.get(place)) else { continue };
         match page {
             Err(fault) => {
+                let fault = told_apart(source, container, fault).await;
                 way.not_listed = Some(format!("it could not be listed ({})", fault.what));
                 let unanswered = fault.kind == FaultKind::Unavailable && fault.status.is_none();
                 way.is_silent = unanswered && way.pages == 0 && !fault.before_asking;
@@ -193,6 +194,28 @@ pub async fn list_each(
         }
     }
     Ok(ways)
+}
+
+/// The fault of a listing, told apart from that of a container which is gone: the service answers alike for a container without
+/// the right to list, if it is asked without credentials, and one of its files tells which it is.
+async fn told_apart(source: &dyn Source, container: &Container, fault: Fault) -> Fault {
+    if fault.kind != FaultKind::ContainerGone || container.is_folder() {
+        return fault;
+    }
+    match source.head(&container.example).await {
+        // What may pass tells nothing of the container.
+        Err(of_file) if of_file.kind.retry() != Retry::Never => of_file,
+        Err(of_file) if of_file.kind != FaultKind::NotFound => fault,
+        Ok(_) | Err(_) => {
+            let what = format!(
+                "listing {}: refused, although its files are answered one by one, as those of a container with public access \
+                 for blobs only; to have it listed, give a connection string, an identity (--source-auth entra) or URLs with a \
+                 SAS that may list",
+                container.shown
+            );
+            Fault::new(fault.service, FaultKind::Denied, what)
+        }
+    }
 }
 
 /// Keeps listed blobs on disk.

@@ -108,6 +108,11 @@ impl Verifying {
         self.path(&format!("shared/{}/{file}", self.process))
     }
 
+    /// What is verified, and how.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     /// The store that holds the state.
     pub fn store(&self) -> &RunStore {
         &self.store

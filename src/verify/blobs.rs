@@ -14,7 +14,7 @@ pub mod wanted;
 use std::{collections::BTreeSet, sync::Arc};
 
 use self::{
-    sources::{Sourced, Unlisted, look_at_sources, without_sources},
+    sources::{Sourced, look_at_sources, without_sources},
     target::{ListedTarget, list_target, named_blobs},
     wanted::{Wanted, WantedFile, Wanting},
 };
@@ -47,8 +47,6 @@ pub struct Storage<'a> {
     pub rows: u64,
     /// Whether the bytes are compared with a manifest: the sources are not looked at.
     pub by_manifest: bool,
-    /// What becomes of sources that may be read and not listed.
-    pub unlisted: Unlisted,
     /// What is read at level content.
     pub content: Option<Content<'a>>,
 }
@@ -107,13 +105,18 @@ impl LookedAt {
         self
     }
 
+    /// Reasons why checks of files were not possible, beside those of other checks.
+    pub fn absent_beside(&self, absent: &Absent) -> Absent {
+        let Absent { blobs, sources, bytes, .. } = self.absent.clone();
+        Absent { blobs, sources, bytes, ..absent.clone() }
+    }
+
     /// Counts, reasons why checks were not possible beside `absent`, and the manifest.
     pub fn finish(
         self,
         absent: &Absent,
     ) -> Result<(Option<VerifiedFiles>, Absent, Option<tempfile::NamedTempFile>), Stop> {
-        let Absent { blobs, sources, bytes, .. } = self.absent;
-        let absent = Absent { blobs, sources, bytes, ..absent.clone() };
+        let absent = self.absent_beside(absent);
         let manifest = self.read.map(ReadFiles::manifest).transpose()?;
         Ok((Some(self.files), absent, manifest))
     }
@@ -154,7 +157,7 @@ pub async fn look_at(
     let Sourced { by_blob, requests, not_listed } = if storage.by_manifest {
         without_sources(wanted, in_folder)?
     } else {
-        look_at_sources(storage.source.as_ref(), wanted, in_folder, storage.unlisted).await?
+        look_at_sources(storage.source.as_ref(), wanted, in_folder).await?
     };
     looked.files.source_requests = requests;
     looked.absent.sources = not_listed;

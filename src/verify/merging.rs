@@ -1,13 +1,15 @@
 //! The process that ends last: all parts together, surplus rows and blobs, and a second look at what differs.
 
 mod again;
+mod first;
 mod stands;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use again::{Differences, First, look_again_at_files, look_again_at_rows, look_again_at_stored};
+use again::{look_again_at_files, look_again_at_rows, look_again_at_stored};
+use first::Differences;
 use stands::Report;
 
 use super::{
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     exit::Stop,
     ports::{Fault, Table, pause},
-    run::{lines::Buckets, receipts::Folding},
+    run::{lines::Buckets, outcomes::Ranges, receipts::Folding},
 };
 
 /// The rows of a partition that was compared so long ago are named: what changed since is not seen.
@@ -32,6 +34,8 @@ const OLD: TimeDelta = TimeDelta::days(1);
 /// All parts together, and what has to be looked at again.
 pub struct Merging {
     passed: Passed,
+    /// The last row that any part may hold.
+    last: u64,
     differences: Buckets,
     /// How many differences there are in a part, and when they were seen.
     different: BTreeMap<usize, (u64, DateTime<Utc>)>,
@@ -45,15 +49,17 @@ pub struct Merging {
 }
 
 impl Merging {
-    /// Without a part; there are going to be `parts`, to be added in their order. `folding` is without a row.
-    pub fn new(parts: usize, lms_instance: &str, folding: Folding) -> Result<Self, Fault> {
+    /// Without a part; there are going to be those of `ranges`, to be added in their order. `folding` is without a row.
+    pub fn new(ranges: Ranges, lms_instance: &str, folding: Folding) -> Result<Self, Fault> {
+        let (_, last) = ranges.range(ranges.count() - 1);
         Ok(Self {
             passed: Passed::default(),
-            differences: Buckets::new(parts)?,
+            last,
+            differences: Buckets::new(ranges.count())?,
             different: BTreeMap::new(),
             began_at: None,
             folding,
-            of_files: Differences::new(),
+            of_files: Differences::of_range(1, last),
             old: None,
             read: None,
             lms_instance: lms_instance.to_owned(),
@@ -80,7 +86,7 @@ impl Merging {
         let mut in_rows = 0;
         for (row, check) in &part.differences {
             if check.is_of_files() {
-                self.of_files.insert(Same::Row(*row, *check), First { check: *check, attempt: None });
+                self.of_files.insert(&Same::Row(*row, *check), *check, None);
             } else {
                 self.differences.push(part.part, &(row, check))?;
                 in_rows += 1;
@@ -121,10 +127,11 @@ impl Merging {
     ) -> Result<Verified, Stop> {
         self.passed.known.finish();
         self.passed.failed.finish();
-        let mut first = std::mem::take(&mut self.of_files);
-        let mut each = |same, found: Found| {
-            let (check, attempt) = (found.difference.check, found.attempt);
-            first.insert(same, First { check, attempt });
+        let mut of_stored = Differences::of_range(1, self.last);
+        let of_files = &mut self.of_files;
+        let mut each = |same: Same, found: Found| {
+            let first = if same.is_of_files() { &mut *of_files } else { &mut of_stored };
+            first.insert(&same, found.difference.check, found.attempt);
         };
         look_at_enforcements(world, task.images, &mut self.passed, &mut each).await?;
         look_for_surplus(world, &mut self.passed, &mut each).await?;
@@ -145,7 +152,7 @@ impl Merging {
             report.add(&Found { row: None, attempt: None, difference })?;
         }
         let in_rows: u64 = self.different.values().map(|(differences, _)| differences).sum();
-        let differences = in_rows + first.len() as u64;
+        let differences = in_rows + of_stored.len() + self.of_files.len();
         let mut gone = 0;
         if differences > 0 {
             let after_s = task.recheck.as_secs();
@@ -153,12 +160,11 @@ impl Merging {
             world.progress.says(format!("looking again at {differences} differences after {after_s} s"));
             pause(task.recheck).await;
             let spooled = self.differences.finish()?;
-            let (of_files, first) = first.into_iter().partition(|(same, _)| same.is_of_files());
-            let in_rows = (&self.different, &spooled);
+            let (task, in_rows) = ((task, absent), (&self.different, &spooled));
             gone += look_again_at_rows(world, task, in_rows, &mut self.passed.tally, &mut report).await?;
-            gone += look_again_at_stored(world, task, &mut self.passed, first, &mut report).await?;
+            gone += look_again_at_stored(world, task, &mut self.passed, of_stored, &mut report).await?;
             let of_first = (&mut files, &mut self.passed.tally);
-            gone += look_again_at_files(world, task, of_files, of_first, &mut report).await?;
+            gone += look_again_at_files(world, task, self.of_files, of_first, &mut report).await?;
         }
         let (files, absent, manifest) = match files {
             Some(files) => files.finish(absent)?,

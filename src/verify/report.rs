@@ -72,7 +72,8 @@ pub struct Absent {
 }
 
 impl Absent {
-    fn why(&self, lack: Lack) -> String {
+    /// The reason for a lack, as far as it is known.
+    pub fn why(&self, lack: Lack) -> String {
         let table = |name: &str| self.tables.iter().find(|one| one.table == name).map(|one| one.why.clone());
         match lack {
             Lack::Inputs => {

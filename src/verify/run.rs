@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use tokio::task::yield_now;
 
 use super::{
     blobs::{LookedAt, Storage, look_at_files, look_for_surplus_blobs},
@@ -98,14 +99,6 @@ pub enum Same {
 }
 
 impl Same {
-    /// The row, if it is about one of the input.
-    pub fn row(&self) -> Option<u64> {
-        match self {
-            Self::Row(row, _) => Some(*row),
-            Self::Stored(..) | Self::Blob(_) => None,
-        }
-    }
-
     /// Whether it is found by a look at files.
     pub fn is_of_files(&self) -> bool {
         match self {
@@ -265,11 +258,16 @@ pub(super) async fn look_for_surplus(
             continue;
         }
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
-        let (read, mut surplus) = scan.table(world.target, table, &mut of_failed).await?;
-        let instance = &world.ground.settings.lms_instance;
-        settle(world.target, world.ground.unreadable, instance, &mut surplus).await?;
+        let (read, dealt) = scan.table(world.target, table, &mut of_failed).await?;
         tally.compare(CheckId::NothingSurplus, read);
-        surplus.into_iter().for_each(&mut tell);
+        for bucket in 0..dealt.len() {
+            let mut surplus = scan.surplus(table, &dealt, bucket)?;
+            let instance = &world.ground.settings.lms_instance;
+            settle(world.target, world.ground.unreadable, instance, &mut surplus).await?;
+            surplus.into_iter().for_each(&mut tell);
+            // Each takes seconds beside millions of submissions: the heartbeat comes in between.
+            yield_now().await;
+        }
     }
     // Without files it cannot be said whose submissions they are; every failed row says so.
     if !world.ground.unreadable.contains(&Table::Files) {

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, fs};
 
 use md5::{Digest, Md5};
-use rogo_migrate::{domain::md5_hex, run::Prediction};
+use rogo_migrate::{
+    domain::{FailCode, md5_hex},
+    run::Prediction,
+};
 use serde_json::Value;
 
 use crate::support::{
@@ -169,6 +172,53 @@ async fn without_the_right_to_list_or_with_more_pages_than_files_each_file_is_lo
     assert_eq!(plan, Asked { listings: FILES, looks: SAMPLED, ..Asked::default() });
     assert!(ended.stdout.contains("as many requests as looking at each file"), "{}", ended.stdout);
     assert!(queue(&app).iter().any(|row| row["listed"].is_array()), "what was seen on the way is of use");
+}
+
+/// As Azure Storage answers requests without credentials.
+#[tokio::test]
+async fn a_container_whose_blobs_are_public_and_not_listed_is_told_from_one_that_is_gone() {
+    let refusals =
+        [(404, "ResourceNotFound"), (409, "PublicAccessNotPermitted"), (401, "NoAuthenticationInformation")];
+    let (service, sample) = world(309).await;
+    let mut app = app_in(&service, &sample).await;
+    app.unset("SOURCE_STORAGE_CONNECTION_STRING");
+    app.set("ROGO_SOURCE_AUTH", "anonymous");
+    let missing = sample.files()[7].1.clone();
+    service.remove("source", &missing);
+    for refusal in refusals {
+        service.refuse_listing("source", refusal);
+        let (ended, _) = asked(&service, &app, &["plan", "--predict", "--dry-run", "--json"]).await;
+        let prediction: Prediction = serde_json::from_str(&ended.stdout).unwrap();
+        let source = &prediction.files.sources[0];
+        assert_eq!((source.looked_at, source.missing), (FILES as u64, 1), "{refusal:?}: {source:?}");
+        assert!(source.way.contains("answered one by one"), "{source:?}");
+        assert_eq!(prediction.outcomes.failed[&FailCode::FileMissing].rows, 1);
+    }
+    let (ended, _) = asked(&service, &app, &["plan"]).await;
+    assert!(ended.stdout.contains("0 of 60 files are listed"), "{}", ended.stdout);
+    app.run(&["run"]).await.expect(0);
+    let failed: Vec<String> =
+        app.outcomes().into_values().filter(|(kind, _)| kind == "failed").map(|(_, code)| code).collect();
+    assert_eq!(failed, ["file_missing"]);
+    for refusal in refusals {
+        service.refuse_listing("source", refusal);
+        let (_, looked) = asked(&service, &app, &["verify", "--level", "blobs"]).await;
+        assert!(looked.looks > FILES - 3, "{looked:?}");
+        let ended = app.run(&["verify", "--level", "content"]).await.expect(0);
+        assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{refusal:?}: {}", ended.stdout);
+    }
+
+    // The same answers for each of its blobs: no file is to blame, and none is looked at after the first.
+    service.refuse_container("source", Some(refusals[0]));
+    let before = service.requests().len();
+    app.run(&["verify", "--level", "blobs", "--recheck", "0s"]).await.expect(69);
+    let requests = service.requests().split_off(before);
+    let looks = requests.iter().filter(|(method, to)| method == "HEAD" && to.starts_with("/acc/source"));
+    assert_eq!(looks.count(), 1, "{requests:?}");
+    app.set("ROGO_RUN", "second");
+    let ended = app.run(&["plan", "--predict", "--dry-run"]).await.expect(78);
+    let said = [ended.stdout, ended.stderr].concat();
+    assert!(said.contains("may not be read without credentials") && !said.contains("file_missing"), "{said}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use futures_util::TryStreamExt;
 use rogo_migrate::{
     ports::Blobs,
-    run::{Check, Prediction, Summary},
+    run::{Check, Compared, Difference, Prediction, Summary},
 };
 
 use crate::support::{
@@ -41,6 +41,11 @@ async fn refused(app: &TestApp<'_>, more: &[&str], code: i32) -> (Prediction, St
 fn check<'p>(prediction: &'p Prediction, name: &str) -> &'p Check {
     let found = prediction.checks.iter().find(|check| check.check == name);
     found.unwrap_or_else(|| panic!("no {name}: {:?}", prediction.checks))
+}
+
+/// The counts that differ: how long a test takes is no promise.
+fn counts(compared: &Compared) -> Vec<&Difference> {
+    compared.differences.iter().filter(|difference| difference.what != "duration_ms").collect()
 }
 
 fn summary(app: &TestApp<'_>) -> Summary {

@@ -71,7 +71,7 @@ fn walk(prefix: &str, allowed: &[PathBuf], pages: &mpsc::Sender<Page>) -> io::Re
             let Some(name) = path.to_str().filter(|name| name.starts_with(prefix)) else { continue };
             // The file that a link names; one that leads nowhere is no file.
             let file = match fs::metadata(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if leads_nowhere(&error) => continue,
                 file => file?,
             };
             if entry.file_type()?.is_symlink() && !is_in(allowed, &fs::canonicalize(&path)?) {
@@ -87,6 +87,12 @@ fn walk(prefix: &str, allowed: &[PathBuf], pages: &mpsc::Sender<Page>) -> io::Re
     }
     let _ = pages.blocking_send(Ok(page));
     Ok(())
+}
+
+/// Whether a path names nothing, and never will while its links stand as they do.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// Whether paths below the folder may begin with `prefix`.
@@ -144,10 +150,13 @@ mod tests {
         let fault = names(&format!("{root}/none/")).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::NotFound);
 
-        // A link to nothing is no file; of one that cannot be followed it is not known.
-        std::os::unix::fs::symlink("nothing", folder.path().join("a/b/3")).unwrap();
+        // A link that leads nowhere is no file.
+        for (link, to) in [("3", "nothing"), ("4", "4"), ("5", "2/nothing")] {
+            std::os::unix::fs::symlink(to, folder.path().join("a/b").join(link)).unwrap();
+        }
         assert_eq!(names(&format!("{root}/a/b/")).await.unwrap(), expected(&["a/b/2"]));
-        std::os::unix::fs::symlink("4", folder.path().join("a/b/4")).unwrap();
-        names(&format!("{root}/a/b/")).await.unwrap_err();
+        // A file of which that is not known is not left out.
+        let not_known = io::Error::from_raw_os_error(rustix::io::Errno::STALE.raw_os_error());
+        assert!(!leads_nowhere(&not_known));
     }
 }

@@ -17,15 +17,17 @@ use crate::{
     domain::Level,
     exit::{Exit, Stop},
     ports::{Blobs, Source},
+    report,
     run::{
-        PlanId, RunStore, Verification, VerifyResult,
+        RunStore, Verification, VerifyResult,
         lines::no_room,
         names,
         results::{self, CSV},
+        verifying::Subject,
     },
     settings::{Part, VerifySettings},
     verify::{
-        blobs::{Storage, sources::Unlisted},
+        blobs::Storage,
         content::{
             Content, Portion,
             manifest::{Manifest, ManifestDraft},
@@ -37,10 +39,8 @@ use crate::{
 /// A part of the files that was verified to the byte.
 #[derive(Debug, Serialize, Deserialize)]
 struct VerifiedPart {
-    plan: PlanId,
-    /// Of the result that was verified: another result of the plan has other files.
-    #[serde(default)]
-    result: String,
+    /// What was verified, and how; absent in parts of earlier programs.
+    subject: Option<Subject>,
     part: u32,
     of: u32,
     files: u64,
@@ -100,12 +100,6 @@ impl Places {
             run: &asked.plan.run,
             rows: asked.plan.last_row(),
             by_manifest: self.manifest.is_some(),
-            // Each source is read whole then: a request for its properties is little beside it.
-            unlisted: if asked.verify.level == Level::Content {
-                Unlisted::LookAtEach
-            } else {
-                Unlisted::Leave
-            },
             content: (asked.verify.level == Level::Content).then_some(content),
         })
     }
@@ -121,6 +115,7 @@ impl Asked<'_> {
         &self,
         verified: &Verified,
         verification: &mut Verification,
+        subject: &Subject,
     ) -> Result<(), Stop> {
         let store = self.results;
         let Some(content) = verification.files.as_mut().and_then(|files| files.content.as_mut()) else {
@@ -133,14 +128,17 @@ impl Asked<'_> {
         if let Some((part, of)) = content.part.filter(|_| is_whole) {
             let name = names::verified_part(part, of);
             if stands {
-                let (files, bytes, plan) = (content.read, content.bytes, self.plan.id.clone());
-                let document =
-                    VerifiedPart { plan, result: self.result(), part, of, files, bytes, at: Utc::now() };
+                let (files, bytes, subject) = (content.read, content.bytes, Some(subject.clone()));
+                let document = VerifiedPart { subject, part, of, files, bytes, at: Utc::now() };
                 store.replace(&name, &document).await?;
             } else {
                 store.delete(&[name]).await?;
             }
-            let all = self.verified_parts(store, of).await?;
+            let (all, others) = verified_parts(store, of, subject).await?;
+            for other in &others {
+                report::tell(other);
+            }
+            verification.remarks.extend(others);
             let are_all = all.len() as u64 == u64::from(of);
             content.parts_verified = all.into_iter().collect();
             of_all = (stands && are_all).then_some(of);
@@ -177,19 +175,34 @@ impl Asked<'_> {
         verification.results.extend(self.places_of(&file));
         Ok(())
     }
+}
 
-    /// Numbers of the parts, of `of` parts in all, that were verified against this result.
-    async fn verified_parts(&self, store: &RunStore, of: u32) -> Result<BTreeSet<u32>, Stop> {
-        let mut parts = BTreeSet::new();
-        for name in store.list(&names::verified_parts(of)).await? {
-            let part: Option<VerifiedPart> = store.read(&name).await?;
-            let is_of_this = |part: &VerifiedPart| {
-                part.plan == self.plan.id && part.result == self.result() && part.of == of
-            };
-            parts.extend(part.filter(is_of_this).map(|part| part.part));
+/// Numbers of the parts, of `of` parts in all, that were verified as this one is; the others, a sentence each.
+async fn verified_parts(
+    store: &RunStore,
+    of: u32,
+    subject: &Subject,
+) -> Result<(BTreeSet<u32>, Vec<String>), Stop> {
+    let (mut parts, mut others) = (BTreeSet::new(), Vec::new());
+    for name in store.list(&names::verified_parts(of)).await? {
+        let Some(part) = store.read::<VerifiedPart>(&name).await?.filter(|part| part.of == of) else {
+            continue;
+        };
+        let why = match &part.subject {
+            Some(other) => subject.compares_otherwise(other).join(" and "),
+            None => "another program".to_owned(),
+        };
+        if why.is_empty() {
+            parts.insert(part.part);
+        } else {
+            let (number, at) = (part.part, part.at.format("%F %H:%M UTC"));
+            others.push(format!(
+                "part {number} of {of}, verified at {at}, does not count, because it is of {why}: verify --content \
+                 {number}/{of} again"
+            ));
         }
-        Ok(parts)
     }
+    Ok((parts, others))
 }
 
 /// The manifest of bytes that were all compared with their source.

@@ -72,7 +72,7 @@ impl Asked<'_> {
 
     /// What tells this result of the plan from another one. Its time counts: rows that were moved again have the same
     /// receipts, and other blobs.
-    pub(super) fn result(&self) -> String {
+    fn result(&self) -> String {
         let root = self.summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
         format!("{} of {}", root.unwrap_or_default(), self.summary.at.to_rfc3339())
     }
@@ -201,7 +201,7 @@ impl Process<'_> {
         folding: Folding,
         storage: Option<&Storage<'_>>,
     ) -> Result<Option<Merging>, Stop> {
-        let mut merging = Merging::new(self.ranges.count(), &self.known.settings.lms_instance, folding)?;
+        let mut merging = Merging::new(self.ranges, &self.known.settings.lms_instance, folding)?;
         if let Some(content) = storage.and_then(|storage| storage.content) {
             merging = merging.reading(ReadFiles::new(&content, self.asked.plan.last_row())?);
         }
@@ -263,7 +263,7 @@ impl Process<'_> {
         let mut verification = self.asked.told(verified, began_at);
         self.asked.sign(&mut verification, self.known);
         self.asked.publish_controls(self.known, &mut verification).await?;
-        self.asked.keep(verified, &mut verification).await?;
+        self.asked.keep(verified, &mut verification, self.state.subject()).await?;
         self.state.merged().await?;
         Ok(Told::Verification(Box::new(verification)))
     }

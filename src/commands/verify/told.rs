@@ -14,6 +14,7 @@ use crate::{
         Decided, RunResult, Verification, decisions, names,
         receipts::program_digest,
         results::{self, CSV},
+        verifying::Subject,
     },
     telemetry,
     verify::{
@@ -87,8 +88,9 @@ impl Asked<'_> {
         &self,
         verified: &Verified,
         verification: &mut Verification,
+        subject: &Subject,
     ) -> Result<(), Stop> {
-        self.settle_content(verified, verification).await?;
+        self.settle_content(verified, verification, subject).await?;
         self.log_accepted(verified).await?;
         self.publish(verified, verification).await
     }

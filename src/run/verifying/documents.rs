@@ -42,13 +42,19 @@ impl Subject {
 
     /// Why a state of `other` is not of this verification; empty if only its part of the files differs.
     pub(super) fn differs(&self, other: &Self) -> Vec<&'static str> {
+        let job = (self.job != other.job).then_some("another Job");
+        self.compares_otherwise(other).into_iter().chain(job).collect()
+    }
+
+    /// Why what was found under `other` says nothing of this verification; empty if only its part of the files or its Job
+    /// differs.
+    pub fn compares_otherwise(&self, other: &Self) -> Vec<&'static str> {
         let checks = [
             (self.plan != other.plan, "another plan"),
             (self.plan == other.plan && self.result != other.result, "another result"),
             (self.level != other.level, "another level"),
             (self.settings != other.settings, "other settings or inputs"),
             (self.program != other.program, "another program"),
-            (self.job != other.job, "another Job"),
         ];
         checks.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect()
     }

@@ -1,20 +1,29 @@
 //! The sources of files: listed, if they may be listed and that is fewer requests than looking at each file.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::wanted::{Seen, Wanted, WantedFile};
 use crate::{
-    ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source},
+    ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source, within},
     run::{
         lines::{Buckets, SpooledBuckets},
-        source_files::{Listed, ListedBlob, NameKey, Way, is_of_the_past, list_all},
+        source_files::{Container, Listed, ListedBlob, NameKey, Way, is_of_the_past, list_all},
     },
 };
 
 /// Files that are looked at one by one at a time.
 const AT_A_TIME: usize = 32;
+
+/// An account that gives no answer for so long is gone, as far as a verification can know.
+const SILENT_FOR: Duration = Duration::from_secs(20);
+
+/// What may pass at a look at one file is waited for so long.
+const PASSING_FOR: Duration = Duration::from_mins(5);
 
 /// The files with what was seen of their sources.
 pub struct Sourced {
@@ -24,15 +33,6 @@ pub struct Sourced {
     pub requests: u64,
     /// Why containers could not be listed.
     pub not_listed: Vec<String>,
-}
-
-/// What becomes of files whose container may be read and not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unlisted {
-    /// Nothing is known of them.
-    Leave,
-    /// One request for each.
-    LookAtEach,
 }
 
 /// The fault that kept a container from being listed, if it may pass. Where nothing answers, the account may be gone for good:
@@ -54,24 +54,25 @@ pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Faul
     Ok(Sourced { by_blob: dealt.finish()?, requests: 0, not_listed: Vec::new() })
 }
 
-/// Lists the sources, and deals the files by the names of their blobs. `unlisted`: what becomes of files whose container may not
-/// be listed. A fault that may pass ends the verification: it is no reason for a check that is not possible.
+/// Lists the sources, and deals the files by the names of their blobs. Each file of a container that may not be listed is looked
+/// at. A fault that may pass ends the verification: it is no reason for a check that is not possible.
 pub async fn look_at_sources(
     source: &dyn Source,
     wanted: &Wanted,
     in_folder: bool,
-    unlisted: Unlisted,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
-    let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
-    let listed = list_all(source, containers, buckets).await?;
+    let listed = listed_patiently(source, wanted).await?;
     if let Some(fault) = listed.ways.iter().find_map(passing) {
         return Err(fault);
     }
-    let looks_at_each = |way: &Way| {
-        way.looks_are_cheaper
-            || (unlisted == Unlisted::LookAtEach && way.fault.as_ref().is_some_and(FaultKind::is_refusal))
-    };
+    let mut looked_at = HashSet::new();
+    for ((number, container), way) in (0..).zip(&wanted.containers).zip(&listed.ways) {
+        let is_refused = way.fault.as_ref().is_some_and(FaultKind::is_refusal);
+        if way.looks_are_cheaper || is_refused && is_answered(source, container).await? {
+            looked_at.insert(number);
+        }
+    }
     let mut requests: u64 = listed.ways.iter().map(|way| way.pages).sum();
     let mut dealt = Buckets::new(buckets)?;
     for bucket in 0..buckets {
@@ -80,7 +81,9 @@ pub async fn look_at_sources(
         wanted.by_source.read(bucket, |(container, file): (u32, WantedFile)| {
             let way = listed.ways.get(container as usize);
             match (&file.url, way) {
-                (Some(url), Some(way)) if is_of_the_past(url) || looks_at_each(way) => due.push(file),
+                (Some(url), Some(_)) if is_of_the_past(url) || looked_at.contains(&container) => {
+                    due.push(file);
+                }
                 (Some(url), Some(way)) => {
                     let key = NameKey::of_source(container, url);
                     let source = match (found.get(&key), &way.not_listed) {
@@ -100,11 +103,43 @@ pub async fn look_at_sources(
             dealt.push(file.key(in_folder).bucket(buckets), &file)?;
         }
     }
-    let ways = listed.ways.iter().zip(&wanted.containers).filter(|(way, _)| !looks_at_each(way));
-    let why = ways.filter_map(|(way, container)| {
+    let ways = (0..).zip(listed.ways.iter().zip(&wanted.containers));
+    let why = ways.filter(|(number, _)| !looked_at.contains(number)).filter_map(|(_, (way, container))| {
         way.not_listed.as_ref().map(|why| format!("the source {}: {why}", container.shown))
     });
     Ok(Sourced { by_blob: dealt.finish()?, requests, not_listed: why.collect() })
+}
+
+/// Lists the sources; an account that is silent may be away for a moment only.
+async fn listed_patiently(source: &dyn Source, wanted: &Wanted) -> Result<Listed, Fault> {
+    let list = || {
+        let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
+        list_all(source, containers, wanted.by_source.len())
+    };
+    let listed = list().await?;
+    for (way, container) in listed.ways.iter().zip(&wanted.containers) {
+        if !way.is_silent {
+            continue;
+        }
+        match within(SILENT_FOR, || first_page(source, container)).await {
+            Err(fault) if fault.kind == FaultKind::Unavailable && fault.status.is_none() => {}
+            Ok(()) | Err(_) => return list().await,
+        }
+    }
+    Ok(listed)
+}
+
+async fn first_page(source: &dyn Source, container: &Container) -> Result<(), Fault> {
+    source.list(&container.example, &container.prefix).try_next().await.map(drop)
+}
+
+/// Whether the files of a container that refuses to be listed are answered one by one: one of them tells.
+async fn is_answered(source: &dyn Source, container: &Container) -> Result<bool, Fault> {
+    match within(PASSING_FOR, || source.head(&container.example)).await {
+        Err(fault) if fault.kind.retry() != Retry::Never => Err(fault),
+        Err(fault) => Ok(!fault.kind.is_refusal()),
+        Ok(_) => Ok(true),
+    }
 }
 
 fn found(listed: &Listed, bucket: usize) -> Result<HashMap<NameKey, Seen>, Fault> {
@@ -121,7 +156,7 @@ fn found(listed: &Listed, bucket: usize) -> Result<HashMap<NameKey, Seen>, Fault
 async fn look_one_by_one(source: &dyn Source, files: Vec<WantedFile>) -> Result<Vec<WantedFile>, Fault> {
     let looks = stream::iter(files).map(|file| async move {
         let Some(url) = &file.url else { return Ok(file) };
-        let seen = seen(source.head(url).await)?;
+        let seen = seen(within(PASSING_FOR, || source.head(url)).await)?;
         Ok(WantedFile { source: seen, ..file })
     });
     looks.buffered(AT_A_TIME).try_collect().await

@@ -1,10 +1,10 @@
 //! The second look at what differed: only what still stands is reported.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::stands::Report;
+use super::{first::Differences, stands::Report};
 use crate::{
     domain::{AttemptId, stands},
     exit::Stop,
@@ -14,22 +14,11 @@ use crate::{
         blobs::LookedAt,
         findings::{Difference, Found, Kind, Lack},
         pass::{Look, Pass, Passed, Tally, Watched, World},
+        report::Absent,
         run::{Files, Same, Task, look_at_all_files, look_at_enforcements, look_for_surplus, others},
         table::CheckId,
     },
 };
-
-/// What the first look told of a difference.
-#[derive(Debug, Clone, Copy)]
-pub struct First {
-    /// The check that found it.
-    pub check: CheckId,
-    /// The attempt, if it was named.
-    pub attempt: Option<AttemptId>,
-}
-
-/// The differences of the first look.
-pub type Differences = HashMap<Same, First>;
 
 /// Whether a difference that was not seen again is gone.
 enum Unseen {
@@ -43,43 +32,38 @@ enum Unseen {
 
 /// Differences that were seen once, at a second look: what is new then is not reported.
 struct Again {
-    /// Not seen again yet.
     first: Differences,
-    stands: HashSet<Same>,
     /// Rows of which something is absent that stood at the first look: checks of it may have nothing to compare.
-    lost: HashSet<u64>,
+    lost: RowSet,
     failed: Option<Fault>,
 }
 
 impl Again {
-    fn of(first: Differences) -> Self {
-        Self { first, stands: HashSet::new(), lost: HashSet::new(), failed: None }
+    fn of(first: Differences, task: &Task<'_>) -> Self {
+        Self { first, lost: RowSet::new(task.rows), failed: None }
     }
 
     /// Counts of the second look, which tell what becomes of the first one's differences.
     fn tally(&self) -> Tally {
-        let rows = self.first.keys().filter_map(|same| match same {
-            Same::Row(row, check) => Some((*row, *check)),
-            Same::Stored(..) | Same::Blob(_) => None,
-        });
-        Tally { watched: Watched::of(rows), ..Tally::default() }
+        Tally { watched: Watched::of(self.first.in_rows()), ..Tally::default() }
     }
 
     /// Reports what is found again; a check may find several things in one row.
-    fn see(&mut self, same: Same, found: &Found, report: &mut Report<'_>) {
-        if self.first.remove(&same).is_some() || self.stands.contains(&same) {
-            self.stands.insert(same);
+    fn see(&mut self, same: &Same, found: &Found, report: &mut Report<'_>) {
+        if self.first.see(same) {
             self.failed = self.failed.take().or(report.add(found).err());
-        } else if found.difference.kind == Kind::Absent {
-            self.lost.extend(found.row);
+        } else if let (Kind::Absent, Some(row)) = (found.difference.kind, found.row) {
+            // A row beyond the input's is no row of the first look.
+            let _ = self.lost.insert(row);
         }
     }
 
     /// The number of differences that are gone. One that could not be looked at again stands as it was first seen, and what
-    /// lacked is added to `tally`, the counts of the first look; `second` are those of this one.
+    /// lacked is added to `tally`, the counts of the first look; `second` are those of this one, and `absent` is why something
+    /// lacked.
     fn end(
         mut self,
-        second: &Tally,
+        (second, absent): (&Tally, &Absent),
         tally: &mut Tally,
         outcomes: &Outcomes,
         report: &mut Report<'_>,
@@ -88,42 +72,41 @@ impl Again {
             return Err(fault.into());
         }
         let mut gone = 0;
-        let mut unseen: Vec<(Same, First)> = self.first.drain().collect();
-        unseen.sort_unstable_by_key(|(same, _)| same.row());
-        let mut attempts = Attempts { outcomes, range: None };
-        for (same, first) in unseen {
-            let what = match self.became(&same, first.check, second, tally) {
+        let mut stays = |unseen, (row, check, attempt), tally: &mut Tally, report: &mut Report<'_>| {
+            let why = match unseen {
                 Unseen::Gone => {
                     gone += 1;
-                    continue;
+                    return Ok(());
                 }
                 Unseen::Lacking(lack) => {
-                    tally.lack(first.check, lack, 1);
-                    "the check was not possible then"
+                    tally.lack(check, lack, 1);
+                    format!("because the check was not possible then: {}", absent.why(lack))
                 }
-                Unseen::NotThere => "what it is of was not there any more",
+                Unseen::NotThere => "because what it is of was not there any more".to_owned(),
             };
-            let row = same.row();
-            let known = first.attempt.or_else(|| row.and_then(|row| second.watched.attempt(row)));
-            let attempt = match (known, row) {
-                (None, Some(row)) => attempts.of(row)?,
-                (known, _) => known,
+            let seen_at = report.seen_at.format("%F %H:%M UTC");
+            let issue =
+                format!("differed when it was seen at {seen_at}, and could not be looked at again {why}");
+            let difference = Difference { check, kind: Kind::Other, issue, values: None };
+            report.add(&Found { row, attempt, difference })
+        };
+        for stray in self.first.unseen_strays() {
+            let unseen = became_of_stray(stray.check, second, tally);
+            stays(unseen, (None, stray.check, stray.attempt), tally, report)?;
+        }
+        let mut attempts = Attempts { outcomes, range: None };
+        for (row, check) in self.first.unseen_in_rows() {
+            let attempt = match second.watched.attempt(row) {
+                None => attempts.of(row)?,
+                known => known,
             };
-            let issue = format!("differed at the first look, and could not be looked at again: {what}");
-            let difference = Difference { check: first.check, kind: Kind::Other, issue, values: None };
-            report.add(&Found { row, attempt, difference })?;
+            stays(self.became(row, check, second), (Some(row), check, attempt), tally, report)?;
         }
         Ok(gone)
     }
 
-    fn became(&self, same: &Same, check: CheckId, second: &Tally, first: &Tally) -> Unseen {
-        let Same::Row(row, _) = same else {
-            let count = |tally: &Tally, key| tally.lacking.get(key).copied().unwrap_or_default();
-            let mut lacking = second.lacking.keys().filter(|(of, _)| *of == check);
-            let more = lacking.find(|key| count(second, key) > count(first, key));
-            return more.map_or(Unseen::Gone, |(_, lack)| Unseen::Lacking(*lack));
-        };
-        match second.watched.look(*row, check) {
+    fn became(&self, row: u64, check: CheckId, second: &Tally) -> Unseen {
+        match second.watched.look(row, check) {
             Look::Lacking(lack) => Unseen::Lacking(lack),
             // A rule that a newer attempt rewrote is no longer the row's.
             Look::NotMade if check == CheckId::EnforcementNewest => Unseen::Gone,
@@ -132,6 +115,14 @@ impl Again {
             Look::Made => Unseen::Gone,
         }
     }
+}
+
+/// A check of what belongs to no row is made of all at once: it lacks what it did not lack at the first look.
+fn became_of_stray(check: CheckId, second: &Tally, first: &Tally) -> Unseen {
+    let count = |tally: &Tally, key| tally.lacking.get(key).copied().unwrap_or_default();
+    let mut lacking = second.lacking.keys().filter(|(of, _)| *of == check);
+    let more = lacking.find(|key| count(second, key) > count(first, key));
+    more.map_or(Unseen::Gone, |(_, lack)| Unseen::Lacking(*lack))
 }
 
 /// The attempts of rows, which have to come in rising order: the outcomes of one range are held.
@@ -157,7 +148,7 @@ impl Attempts<'_> {
 /// The rows in which something differed, partition by partition; the number of differences that are gone.
 pub(super) async fn look_again_at_rows(
     world: &World<'_>,
-    task: &Task<'_>,
+    (task, absent): (&Task<'_>, &Absent),
     (different, spooled): (&BTreeMap<usize, (u64, DateTime<Utc>)>, &SpooledBuckets),
     tally: &mut Tally,
     report: &mut Report<'_>,
@@ -170,23 +161,24 @@ pub(super) async fn look_again_at_rows(
     let merged_at = report.seen_at;
     let mut gone = 0;
     for (part, (_, seen_at)) in different {
-        let mut first = Differences::new();
+        let (from, to) = world.outcomes.range(*part);
+        let mut first = Differences::of_range(from, to);
         let mut rows = RowSet::new(task.rows);
         spooled.read(*part, |(row, check): (u64, CheckId)| {
             // A row beyond the input's cannot have an outcome.
             let _ = rows.insert(row);
-            first.insert(Same::Row(row, check), First { check, attempt: None });
+            first.insert(&Same::Row(row, check), check, None);
             Ok(())
         })?;
         report.seen_at = *seen_at;
-        let mut again = Again::of(first);
+        let mut again = Again::of(first, task);
         let mut second = Passed { tally: again.tally(), ..Passed::default() };
         let mut each = |found: Found| {
             let same = Same::Row(found.row.unwrap_or_default(), found.difference.check);
-            again.see(same, &found, report);
+            again.see(&same, &found, report);
         };
         pass.part(*part, Some(&rows), &mut second, &mut each).await?;
-        gone += again.end(&second.tally, tally, world.outcomes, report)?;
+        gone += again.end((&second.tally, absent), tally, world.outcomes, report)?;
     }
     report.seen_at = merged_at;
     Ok(gone)
@@ -195,7 +187,7 @@ pub(super) async fn look_again_at_rows(
 /// The rules and stored rows that differed; the number of differences that are gone.
 pub(super) async fn look_again_at_stored(
     world: &World<'_>,
-    task: &Task<'_>,
+    (task, absent): (&Task<'_>, &Absent),
     passed: &mut Passed,
     first: Differences,
     report: &mut Report<'_>,
@@ -203,15 +195,15 @@ pub(super) async fn look_again_at_stored(
     if first.is_empty() {
         return Ok(0);
     }
-    let has_surplus = first.keys().any(|same| matches!(same, Same::Stored(..)));
-    let mut again = Again::of(first);
+    let has_surplus = first.has_strays();
+    let mut again = Again::of(first, task);
     let mut tally = std::mem::replace(&mut passed.tally, again.tally());
-    let mut each = |same: Same, found: Found| again.see(same, &found, report);
+    let mut each = |same: Same, found: Found| again.see(&same, &found, report);
     look_at_enforcements(world, task.images, passed, &mut each).await?;
     if has_surplus {
         look_for_surplus(world, passed, &mut each).await?;
     }
-    let gone = again.end(&passed.tally, &mut tally, world.outcomes, report)?;
+    let gone = again.end((&passed.tally, absent), &mut tally, world.outcomes, report)?;
     passed.tally = tally;
     Ok(gone)
 }
@@ -219,7 +211,7 @@ pub(super) async fn look_again_at_stored(
 /// The files that differed, and blobs that no row names; the number of differences that are gone.
 pub(super) async fn look_again_at_files(
     world: &World<'_>,
-    task: &Task<'_>,
+    (task, absent): (&Task<'_>, &Absent),
     first: Differences,
     (files, tally): (&mut Option<LookedAt>, &mut Tally),
     report: &mut Report<'_>,
@@ -228,17 +220,17 @@ pub(super) async fn look_again_at_files(
         return Ok(0);
     }
     let mut rows = RowSet::new(task.rows);
-    for row in first.keys().filter_map(Same::row) {
+    for row in first.in_rows().rows() {
         // A row beyond the input's has no files.
         let _ = rows.insert(row);
     }
-    let has_surplus = first.keys().any(|same| matches!(same, Same::Blob(_)));
-    let which = if has_surplus { Files::OfAndSurplus(&rows) } else { Files::Of(&rows) };
-    let mut again = Again::of(first);
+    let which = if first.has_strays() { Files::OfAndSurplus(&rows) } else { Files::Of(&rows) };
+    let mut again = Again::of(first, task);
     let mut second = again.tally();
-    let mut each = |same: Same, found: Found| again.see(same, &found, report);
+    let mut each = |same: Same, found: Found| again.see(&same, &found, report);
     let later = look_at_all_files(world, task.storage.as_ref(), which, &mut second, &mut each).await?;
-    let gone = again.end(&second, tally, world.outcomes, report)?;
+    let absent = later.as_ref().map_or_else(|| absent.clone(), |later| later.absent_beside(absent));
+    let gone = again.end((&second, &absent), tally, world.outcomes, report)?;
     *files = files.take().map(|files| files.then(later));
     Ok(gone)
 }

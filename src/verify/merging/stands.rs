@@ -8,6 +8,7 @@ use crate::{
     domain::AttemptId,
     exit::Stop,
     ports::Fault,
+    run::RowSet,
     verify::{
         findings::{Difference, Found, Kind},
         pass::Tally,
@@ -25,7 +26,9 @@ pub(super) struct Report<'a> {
     task: &'a Task<'a>,
     pub(super) seen_at: DateTime<Utc>,
     csv: FailureCsv,
-    rows: BTreeSet<(Option<u64>, Option<AttemptId>)>,
+    rows: RowSet,
+    /// Attempts of what belongs to no row.
+    strays: BTreeSet<Option<AttemptId>>,
     different: BTreeMap<CheckId, Different>,
     differences: u64,
     accepted: u64,
@@ -40,7 +43,8 @@ impl<'a> Report<'a> {
             task,
             seen_at,
             csv: FailureCsv::new()?,
-            rows: BTreeSet::new(),
+            rows: RowSet::new(task.rows),
+            strays: BTreeSet::new(),
             different: BTreeMap::new(),
             differences: 0,
             accepted: 0,
@@ -71,7 +75,9 @@ impl<'a> Report<'a> {
             // Never with values: the document outlives a purge.
             self.examples.push(format!("{attempt}: {}: {issue} (compared with {})", check.name, check.with));
         }
-        self.rows.insert((found.row, found.attempt));
+        if found.row.is_none_or(|row| self.rows.insert(row).is_err()) {
+            self.strays.insert(found.attempt);
+        }
         let age = (Utc::now() - self.seen_at).num_seconds().max(0);
         let label = if is_after { "; changed_after" } else { "" };
         self.csv.add(found, self.task.values, &format!("{label}; seen for {age} s"))
@@ -92,7 +98,7 @@ impl<'a> Report<'a> {
             checks: checks(*level, &asks, &tally, &self.different, absent),
             tally,
             differences: self.differences,
-            rows_different: self.rows.len() as u64,
+            rows_different: self.rows.len() + self.strays.len() as u64,
             passed,
             accepted: self.accepted,
             accepted_of_files: self.accepted_of_files,

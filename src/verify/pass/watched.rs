@@ -1,10 +1,11 @@
 //! What a second look at a row tells of the checks that found a difference in it at the first one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::{
     domain::AttemptId,
     verify::{
+        by_check::ByCheck,
         findings::{Findings, Lack},
         table::CheckId,
     },
@@ -25,41 +26,62 @@ pub enum Look {
 /// The checks that are looked at again, each with its row.
 #[derive(Debug, Clone, Default)]
 pub struct Watched {
-    looks: HashMap<(u64, CheckId), Look>,
-    attempts: HashMap<u64, Option<AttemptId>>,
+    checks: ByCheck,
+    made: ByCheck,
+    lacking: BTreeMap<Lack, ByCheck>,
+    /// By the rows' places in the range.
+    attempts: Vec<Option<AttemptId>>,
 }
 
 impl Watched {
     /// Nothing is looked at yet.
-    pub fn of(checks: impl Iterator<Item = (u64, CheckId)>) -> Self {
-        let looks: HashMap<_, _> = checks.map(|key| (key, Look::NotMade)).collect();
-        let attempts = looks.keys().map(|(row, _)| (*row, None)).collect();
-        Self { looks, attempts }
+    pub fn of(checks: &ByCheck) -> Self {
+        Self { checks: checks.clone(), made: checks.empty(), ..Self::default() }
     }
 
     /// Takes what was found in the row, or in one of its files. One file that lacks something outweighs the others.
     pub fn take(&mut self, (row, attempt): (u64, Option<AttemptId>), findings: &Findings) {
-        let Some(known) = self.attempts.get_mut(&row) else { return };
-        *known = known.or(attempt);
-        for check in findings.all_compared() {
-            if let Some(look) = self.looks.get_mut(&(row, check)).filter(|look| **look == Look::NotMade) {
-                *look = Look::Made;
-            }
+        if !self.checks.names(row) {
+            return;
+        }
+        self.remember(row, attempt);
+        for check in findings.all_compared().filter(|check| self.checks.contains(row, *check)) {
+            self.made.insert(row, check);
         }
         for (check, lack) in findings.all_lacking().filter(|(_, lack)| lack.may_come()) {
-            if let Some(look) = self.looks.get_mut(&(row, check)) {
-                *look = Look::Lacking(lack);
+            if self.checks.contains(row, check) {
+                let of_lack = self.lacking.entry(lack).or_insert_with(|| self.checks.empty());
+                of_lack.insert(row, check);
             }
         }
     }
 
     /// What became of the check in the row.
     pub fn look(&self, row: u64, check: CheckId) -> Look {
-        self.looks.get(&(row, check)).copied().unwrap_or_default()
+        let lacks = |(_, rows): &(&Lack, &ByCheck)| rows.contains(row, check);
+        match self.lacking.iter().find(lacks) {
+            Some((lack, _)) => Look::Lacking(*lack),
+            None if self.made.contains(row, check) => Look::Made,
+            None => Look::NotMade,
+        }
     }
 
     /// The attempt of the row, if the row was looked at.
     pub fn attempt(&self, row: u64) -> Option<AttemptId> {
-        self.attempts.get(&row).copied().flatten()
+        self.attempts.get(self.place(row)).copied().flatten()
+    }
+
+    fn remember(&mut self, row: u64, attempt: Option<AttemptId>) {
+        let place = self.place(row);
+        if place >= self.attempts.len() {
+            self.attempts.resize(place + 1, None);
+        }
+        if let Some(known) = self.attempts.get_mut(place) {
+            *known = known.or(attempt);
+        }
+    }
+
+    fn place(&self, row: u64) -> usize {
+        usize::try_from(self.checks.place(row)).unwrap_or(usize::MAX)
     }
 }

@@ -21,7 +21,6 @@ use crate::{
     verify::{
         blobs::{
             Storage, look_at, look_for_surplus_blobs,
-            sources::Unlisted,
             target::clear,
             wanted::{WantedFile, Wanting},
         },
@@ -215,8 +214,7 @@ impl Test<'_> {
     async fn look(&self) -> Result<(Seen, Tally), Stop> {
         let Places { scratch, source, run, rows, .. } = *self.places;
         let content = Some(Content { portion: None, only_unproven: false, manifest: None });
-        let unlisted = Unlisted::Leave;
-        let storage = Storage { target: scratch, source, run, rows, by_manifest: false, unlisted, content };
+        let storage = Storage { target: scratch, source, run, rows, by_manifest: false, content };
         let mut wanting = Wanting::new(rows)?;
         for file in &self.files {
             wanting.push(file)?;

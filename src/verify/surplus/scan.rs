@@ -3,18 +3,27 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{FailedAttempts, Known, KnownSubmissions, UNKNOWN, failed::FailedScan};
 use crate::{
     domain::{AttemptId, SubmissionIds, attempt_of_launch_id},
     ports::{Fault, Link, StoredTarget, Table},
-    run::{WriterId, writers::of_blob},
+    run::{
+        WriterId,
+        lines::{Buckets, SpooledBuckets},
+        writers::of_blob,
+    },
     verify::{
         findings::{Difference, Kind},
         table::CheckId,
     },
 };
 
+/// Rows that are judged together: more wait on disk.
+const TOGETHER: usize = 50_000;
+/// So often; those beyond are judged with the last ones.
+const TIMES: usize = 64;
 /// Rows under ids that follow on those of the outcome: a program wrote them, and its outcome was lost.
 const MORE_ROWS: usize = 100;
 
@@ -38,7 +47,7 @@ pub struct Scan<'a> {
 }
 
 /// A row that stands and should not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SurplusRow {
     /// The attempt that it belongs to, as far as it names one.
     pub attempt: Option<AttemptId>,
@@ -78,29 +87,47 @@ impl<'a> Scan<'a> {
         FailedScan::new(self)
     }
 
-    /// Reads every row of the table; the number read, and those that should not stand.
+    /// Reads every row of the table; the number read, and on disk those that may not stand ([`Self::surplus`]).
     pub async fn table(
         &self,
         target: &dyn StoredTarget,
         table: Table,
         failed: &mut FailedScan<'_>,
-    ) -> Result<(u64, Vec<SurplusRow>), Fault> {
-        let (mut read, mut found, mut of_failed) = (0, Vec::new(), Vec::new());
+    ) -> Result<(u64, SpooledBuckets), Fault> {
+        let mut dealt = Buckets::new(TIMES)?;
+        let (mut read, mut found, mut fault) = (0, 0, None);
         let mut each = |links: Vec<Link>| {
             read += links.len() as u64;
             for link in links {
                 if let Some((attempt, check)) = self.judge(table, &link, failed) {
-                    let rows = if check == CheckId::FailedAbsent { &mut of_failed } else { &mut found };
                     let kind = if self.may_be_added(table, &link) { Kind::Added } else { Kind::Surplus };
                     let Link { id, transaction, .. } = link;
-                    rows.push(SurplusRow { attempt, table, id, check, kind, transaction });
+                    let row = SurplusRow { attempt, table, id, check, kind, transaction };
+                    fault = fault.take().or(dealt.push((found / TOGETHER).min(TIMES - 1), &row).err());
+                    found += 1;
                 }
             }
         };
         target.links(table, &mut each).await?;
+        fault.map_or_else(|| Ok((read, dealt.finish()?)), Err)
+    }
+
+    /// Those of a bucket of [`Self::table`] that should not stand.
+    pub fn surplus(
+        &self,
+        table: Table,
+        dealt: &SpooledBuckets,
+        bucket: usize,
+    ) -> Result<Vec<SurplusRow>, Fault> {
+        let (mut found, mut of_failed) = (Vec::new(), Vec::new());
+        dealt.read(bucket, |row: SurplusRow| {
+            let rows = if row.check == CheckId::FailedAbsent { &mut of_failed } else { &mut found };
+            rows.push(row);
+            Ok(())
+        })?;
         let mut found = self.known.without_own(self.lms_instance, table, found);
         found.append(&mut of_failed);
-        Ok((read, found))
+        Ok(found)
     }
 
     /// The check that finds a row which should not stand, with the attempt that it names, if any; `None` for a row that may.

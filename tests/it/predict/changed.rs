@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{predicted, summary};
+use super::{counts, predicted, summary};
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
@@ -49,12 +49,12 @@ async fn sources_that_changed_since_the_prediction_are_differences_that_say_so()
     let said = app.run(&["run"]).await.expect(0);
     let compared = summary(&app).prediction.unwrap();
     let named: Vec<(&str, u64, u64)> =
-        compared.differences.iter().map(|one| (&*one.what, one.predicted, one.outcome)).collect();
+        counts(&compared).into_iter().map(|one| (&*one.what, one.predicted, one.outcome)).collect();
     let [missing, migrated, files, bytes] = named.as_slice() else { panic!("{named:?}") };
     assert_eq!(*missing, ("failed file_missing", 0, 1));
     assert_eq!(*migrated, ("migrated", 12, 11));
     assert_eq!((files.0, files.1 - files.2, bytes.0), ("files", 3, "bytes"));
-    for one in &compared.differences {
+    for one in counts(&compared) {
         assert!(one.why.contains("changed between prediction and run"), "{one:?}");
         assert!(said.stdout.contains(&one.what), "{}: {}", one.what, said.stdout);
     }

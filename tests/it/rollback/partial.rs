@@ -243,7 +243,7 @@ async fn no_blob_stays_of_a_whole_run_of_which_rows_were_lost() {
 /// A rollback asks for the run's lock again and again.
 const WAITS_FOR_THE_LOCK: &str = "select count(*) from pg_stat_activity where datname = current_database()
     and application_name like '%/rollback/%' and query like '%advisory%'";
-/// A merge looks for its rows in a table that nobody may read meanwhile.
+/// A merge looks for its rows in a table that another session has locked.
 const MERGE_LOOKS: &str = "select count(*) from pg_locks where not granted and mode = 'AccessShareLock'
     and relation = 'lti_launch_sessions'::regclass and database = (select oid from pg_database where datname = current_database())";
 

@@ -5,7 +5,9 @@ use std::{
     fs,
 };
 
-use super::{blobs::files, by_attempt, corruptions::in_folders, small, verify};
+use serde_json::{Value, json};
+
+use super::{blobs::files, by_attempt, corruptions::in_folders, small, verification, verify};
 use crate::support::{
     app::{Sample, TestApp},
     blob_service::{BlobService, Habit, app_in, sample_in},
@@ -101,4 +103,46 @@ async fn a_part_does_not_count_once_rows_were_moved_again() {
     app.run(&["resume", "--redo", "lost", "--reason", "a failover"]).await.expect(0);
     assert_eq!(look(&app, &["--content", "2/2"]).await, SOME, "part 1 was of other blobs");
     assert_eq!(look(&app, &["--content", "1/2"]).await, ALL);
+}
+
+/// Of the document of a part.
+type Change = fn(&mut Value);
+
+#[tokio::test]
+async fn a_part_does_not_count_beside_those_of_another_program_or_of_other_settings_and_it_is_said() {
+    let sample = Sample::in_folder(12, 74, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    assert_eq!(look(&app, &["--content", "1/2"]).await, SOME);
+    let place = app.out.path().join("verify/rogo/verify/content/2/1.json");
+    let written = fs::read_to_string(&place).unwrap();
+    let store = format!("file://{}", app.out.path().join("verify").display());
+    let second = ["--level", "content", "--verify-store", &store, "--content", "2/2"];
+    let changes: [(&str, Change); 3] = [
+        ("another program", |part| part["subject"]["program"] = "of an earlier build".into()),
+        ("another program", |part| {
+            // As earlier programs wrote it.
+            let subject = part["subject"].take();
+            part.as_object_mut().unwrap().remove("subject");
+            for name in ["plan", "result"] {
+                part[name] = subject[name].clone();
+            }
+        }),
+        ("other settings or inputs", |part| part["subject"]["settings"] = json!(["target alters x"])),
+    ];
+    for (why, change) in changes {
+        let mut part: Value = serde_json::from_str(&written).unwrap();
+        change(&mut part);
+        fs::write(&place, part.to_string()).unwrap();
+        let ended = verify(&app, &second).await.expect(0);
+        assert!(ended.stdout.starts_with(SOME), "{}", ended.stdout);
+        let result = verification(&app);
+        assert_eq!(result["files"]["content"]["parts_verified"], json!([2]));
+        let told = result["remarks"][0].as_str().unwrap();
+        assert!(told.starts_with("part 1 of 2, verified at 20"), "{told}");
+        let ends = format!("because it is of {why}: verify --content 1/2 again");
+        assert!(told.ends_with(&ends) && ended.stderr.contains(&ends), "{told}\n{}", ended.stderr);
+    }
+    fs::write(&place, &written).unwrap();
+    assert_eq!(look(&app, &["--content", "2/2"]).await, ALL, "as it was written, it counts");
 }

@@ -110,7 +110,6 @@ async fn a_target_that_was_restored_from_a_dump_is_verified_and_a_change_in_it_i
     let before = app.database.number(&format!("select ({xmin})::bigint")).await;
     app.database.restore_from_a_dump();
     assert_ne!(app.database.number(&format!("select ({xmin})::bigint")).await, before, "new transaction ids");
-    verify(&app, &[]).await.expect(0);
     let attempt = app.migrated().swap_remove(0);
     let sql = "update submission_grades set overall_summary = coalesce(overall_summary, '') || 'x' where submission_id =
         (select id from assignment_submissions where split_part(lti_launch_id, '_', 2) = '{}')";
@@ -120,6 +119,42 @@ async fn a_target_that_was_restored_from_a_dump_is_verified_and_a_change_in_it_i
     assert_eq!(failures(&app), found);
     let says = issue(&app, &attempt, "receipt_unchanged");
     assert!(says.contains("as after a restore"), "{says}");
+}
+
+#[tokio::test]
+async fn in_a_restored_target_null_hides_no_difference_in_a_column_that_may_be_null() {
+    let sample = Sample::in_folder(60, 7, small_files).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    app.database.restore_from_a_dump();
+    // Also of markers' files, whose status is the column's default.
+    app.database.run("update submission_files set turnitin_status = null").await;
+    verify(&app, &[]).await.expect(0);
+    let mut expected: Vec<(String, String)> = Vec::new();
+    for (table, column, stands, becomes, check) in [
+        ("submission_grades", "overall_summary", "is not null", "null", "grade_summary"),
+        ("submission_grades", "malpractice_notes", "is null", "'noted'", "malpractice_notes"),
+        ("submission_files", "uploaded_by", "is not null", "null", "file_uploader"),
+    ] {
+        let id = "split_part(lti_launch_id, '_', 2)::bigint";
+        let of_before = expected.iter().map(|(attempt, _)| attempt.as_str());
+        let taken = of_before.chain(["0"]).collect::<Vec<_>>().join(", ");
+        let one = format!(
+            "select min({id}) from assignment_submissions s join {table} t on t.submission_id = s.id
+             where lti_launch_id ~ '^rogo_[0-9]+_[0-9a-f]{{32}}$' and t.{column} {stands} and {id} not in ({taken})"
+        );
+        let attempt = app.database.number(&one).await.to_string();
+        let of =
+            format!("select id from assignment_submissions where lti_launch_id like 'rogo\\_{attempt}\\_%'");
+        let sql = format!(
+            "update {table} set {column} = {becomes} where submission_id = ({of}) and {column} {stands}"
+        );
+        app.database.run(&sql).await;
+        expected.extend([check, "receipt_unchanged"].map(|check| (attempt.clone(), check.to_owned())));
+    }
+    verify(&app, &[]).await.expect(1);
+    expected.sort();
+    assert_eq!(failures(&app), expected);
 }
 
 #[tokio::test]

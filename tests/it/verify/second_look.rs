@@ -49,7 +49,14 @@ async fn a_difference_that_cannot_be_looked_at_again_stands_as_it_was_first_seen
         let begins = format!("{attempt},{check},");
         csv.lines().any(|line| line.starts_with(&begins) && line.contains(why))
     };
-    let [not_possible, gone] = ["the check was not possible then", "was not there any more"];
+    let [not_possible, gone] =
+        ["because the check was not possible then: the source", "was not there any more"];
+    let seen = csv.lines().filter(|line| line.contains("; seen for "));
+    let mut again = seen.filter(|line| line.contains("could not be looked at again because")).peekable();
+    assert!(again.peek().is_some());
+    let now = chrono::Utc::now();
+    let days = [now, now - chrono::TimeDelta::minutes(10)].map(|at| at.format("seen at %F %H:").to_string());
+    again.for_each(|line| assert!(days.iter().any(|day| line.contains(day)), "{line}"));
     assert!(of(&files[0].attempt, "blob_content_encoding", not_possible), "{csv}");
     assert!(of(&files[1].attempt, "content_source", not_possible), "{csv}");
     assert!(of(&files[2].attempt, "blob_length", gone), "{csv}");
@@ -68,11 +75,12 @@ async fn a_source_that_may_be_read_and_not_listed_is_looked_at_and_one_that_is_a
     let app = app_in(&service, &sample).await;
     app.run(&["run"]).await.expect(0);
     service.refuse_listing("source", (403, "AuthorizationPermissionMismatch"));
-    verify(&app, &["--level", "blobs"]).await.expect(69);
-    let ended = verify(&app, &["--level", "content"]).await.expect(0);
-    assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);
-    for name in ["source_files_unchanged", "blob_content_encoding"] {
-        assert_eq!(check(&verification(&app), name)["not_possible"], Value::Null, "{name}");
+    for (level, verdict) in [("blobs", "VERIFIED at level blobs"), ("content", "VERIFIED TO THE BYTE")] {
+        let ended = verify(&app, &["--level", level]).await.expect(0);
+        assert!(ended.stdout.starts_with(verdict), "{}", ended.stdout);
+        for name in ["source_files_unchanged", "blob_content_encoding"] {
+            assert_eq!(check(&verification(&app), name)["not_possible"], Value::Null, "{name}");
+        }
     }
     // What may pass is no reason for a check that is not possible.
     service.refuse_listing("source", (503, "ServerBusy"));

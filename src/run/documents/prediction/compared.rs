@@ -17,9 +17,9 @@ use crate::domain::Books;
 pub struct Compared {
     /// When it was predicted (UTC).
     pub at: DateTime<Utc>,
-    /// Whether outcomes, files and bytes are those predicted. The duration does not count.
+    /// Whether outcomes, files and bytes are those predicted. The duration does not count here.
     pub same: bool,
-    /// Every number that differs.
+    /// Every number that differs; the duration if it is off by more than 20 per cent.
     pub differences: Vec<Difference>,
     /// Predicted and real duration.
     pub duration: ComparedDuration,
@@ -28,7 +28,7 @@ pub struct Compared {
 /// A number that differs from the prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// `migrated`, `failed <code>`, `skipped <code>`, `note <code>`, `files`, `bytes` or `rows`.
+    /// `migrated`, `failed <code>`, `skipped <code>`, `note <code>`, `files`, `bytes`, `rows` or `duration_ms`.
     pub what: String,
     /// The number in `prediction.json`.
     pub predicted: u64,
@@ -53,6 +53,8 @@ pub struct ComparedDuration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Took(pub Duration);
 
+/// A duration that is off by more, either way, is a difference.
+const OFF_PERCENT: f64 = 20.0;
 /// Why a count differs that copying or committing decides.
 const NOT_PREDICTABLE: &str = "cannot be known before files are copied and rows are committed";
 const CHANGED: &str = "what decides it changed between prediction and run: compare the sources, the warehouse and the \
@@ -100,18 +102,31 @@ impl Prediction {
         compare("files".into(), files, books.files, !within(most(|row| row.files), files, books.files));
         let is_known = exact && !within(most(|row| row.bytes), bytes, books.bytes);
         compare("bytes".into(), bytes, books.bytes, is_known);
-        let (predicted_ms, outcome_ms) =
-            (self.duration.milliseconds, u64::try_from(took.0.as_millis()).unwrap_or(u64::MAX));
-        Compared {
-            at: self.at,
-            same: differences.is_empty(),
-            differences,
-            duration: ComparedDuration {
-                predicted_ms,
-                outcome_ms,
-                off_percent: off_percent(predicted_ms, outcome_ms),
-            },
-        }
+        let same = differences.is_empty();
+        let duration = self.compare_duration(took);
+        differences.extend(self.of_duration(&duration));
+        Compared { at: self.at, same, differences, duration }
+    }
+
+    fn compare_duration(&self, took: Took) -> ComparedDuration {
+        let predicted_ms = self.duration.milliseconds;
+        let outcome_ms = u64::try_from(took.0.as_millis()).unwrap_or(u64::MAX);
+        ComparedDuration { predicted_ms, outcome_ms, off_percent: off_percent(predicted_ms, outcome_ms) }
+    }
+
+    /// The duration as a difference, if it is one.
+    fn of_duration(&self, compared: &ComparedDuration) -> Option<Difference> {
+        let ComparedDuration { predicted_ms: predicted, outcome_ms: outcome, off_percent } = *compared;
+        let (least, most) = (self.duration.least_ms, self.duration.most_ms);
+        (off_percent.abs() > OFF_PERCENT).then(|| Difference {
+            what: "duration_ms".into(),
+            predicted,
+            outcome,
+            why: format!(
+                "off by more than {OFF_PERCENT} %; {least} to {most} ms were thought possible: compare what the prediction \
+                 rests on (duration.basis) with what limited the run (limits)"
+            ),
+        })
     }
 }
 
@@ -170,10 +185,19 @@ mod tests {
         prediction.not_predictable = super::super::NotPredictable::of(true);
         let mut books = Books { migrated: 2, files: 4, bytes: 400, ..Books::default() };
         books.failed.insert(FailCode::ReportMissing, 1);
-        let took = Took(Duration::from_millis(1_234));
+        let took = Took(Duration::from_millis(1_200));
         let same = prediction.compare(&books, took);
         assert!(same.same && same.differences.is_empty(), "{same:?}");
-        assert!((same.duration.off_percent - 23.4).abs() < 1e-9, "{same:?}");
+        assert!((same.duration.off_percent - 20.0).abs() < 1e-9, "{same:?}");
+        for off in [1_201, 799] {
+            let late = prediction.compare(&books, Took(Duration::from_millis(off)));
+            let [duration] = late.differences.as_slice() else { panic!("{late:?}") };
+            assert_eq!(
+                (duration.what.as_str(), duration.predicted, duration.outcome),
+                ("duration_ms", 1_000, off)
+            );
+            assert!(late.same, "outcomes, files and bytes are those predicted");
+        }
         (books.migrated, books.bytes) = (1, 300);
         books.failed.insert(FailCode::FileCorrupt, 1);
         let compared = prediction.compare(&books, took);
