@@ -24,6 +24,8 @@ use crate::{
 
 /// The CSVs that every finalized run has.
 const FILES: [&str; 4] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES];
+/// Detail of a lost row.
+const OF_ANOTHER_RUN: &str = "another run's submission stands under the launch id";
 /// Outcomes between two words on how far the merge is.
 const TOLD_EVERY: u64 = 100_000;
 
@@ -33,6 +35,8 @@ pub struct Drafts {
     pub books: Books,
     /// Rows that the target lost.
     pub rows_lost: u64,
+    /// Those of them of which another run's submission stands.
+    pub rows_of_another_run: u64,
     /// When the newest of them was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// The digest over all of them.
@@ -56,7 +60,7 @@ impl Drafts {
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut last_outcome_at = None;
-        let mut rows_lost = 0;
+        let (mut rows_lost, mut rows_of_another_run) = (0, 0);
         let mut fold = Box::new(Fold::begin(plan)?);
         let mut folding = Folding::begin(plan, program_digest());
         for (rows, outcome) in (1..).zip(merged.outcomes()) {
@@ -78,8 +82,10 @@ impl Drafts {
             folding.add(shard, &outcome, is_lost);
             fold.add(shard, &outcome, is_lost);
             if is_lost {
-                writers.lost(&outcome)?;
+                let is_of_another_run = lost.is_of_another_run(&outcome);
+                writers.lost(&outcome, if is_of_another_run { OF_ANOTHER_RUN } else { "" })?;
                 rows_lost += 1;
+                rows_of_another_run += u64::from(is_of_another_run);
                 continue;
             }
             books.count(&outcome.fate);
@@ -101,7 +107,7 @@ impl Drafts {
             return Err(changed(plan));
         }
         let receipts = folding.finish();
-        Ok(Self { books, rows_lost, last_outcome_at, receipts, fold, folder })
+        Ok(Self { books, rows_lost, rows_of_another_run, last_outcome_at, receipts, fold, folder })
     }
 
     /// What pins each of the files.
@@ -219,7 +225,7 @@ impl Writers {
             lost: CsvDraft::create(
                 &folder.join(names::LOST),
                 &[],
-                ["Attempt ID", "Row", "Launch ID", "Written at"],
+                ["Attempt ID", "Row", "Launch ID", "Written at", "Detail"],
             )?,
             error_column,
         })
@@ -256,11 +262,11 @@ impl Writers {
         }
     }
 
-    fn lost(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+    fn lost(&mut self, outcome: &Outcome, detail: &str) -> Result<(), Fault> {
         let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
         let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
+        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at, detail])
     }
 
     fn finish(self) -> Result<(), Fault> {
