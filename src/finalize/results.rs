@@ -75,8 +75,9 @@ impl Drafts {
             } else {
                 None
             };
-            if let Some(row) = &row {
-                same_attempt(&outcome, row.attempt)?;
+            if let Some(row) = row.as_ref().filter(|row| row.attempt != outcome.attempt) {
+                let is_planned = is_planned(input.as_mut(), plan).await?;
+                return Err(if is_planned { foreign(&outcome, row.attempt) } else { changed(plan) });
             }
             let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
@@ -102,8 +103,7 @@ impl Drafts {
             }
         }
         writers.finish()?;
-        while input.next().await?.is_some() {}
-        if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
+        if !is_planned(input.as_mut(), plan).await? {
             return Err(changed(plan));
         }
         let receipts = folding.finish();
@@ -161,11 +161,14 @@ async fn row_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result<I
     }
 }
 
-/// Refuses an outcome that is not of its row: merged into it, it would tell another learner's result.
-fn same_attempt(outcome: &Outcome, planned: Option<AttemptId>) -> Result<(), Stop> {
-    if outcome.attempt == planned {
-        return Ok(());
-    }
+/// Whether the input's bytes are those that were planned. Reads it to its end.
+async fn is_planned(input: &mut dyn InputRows, plan: &Plan) -> Result<bool, Stop> {
+    while input.next().await?.is_some() {}
+    Ok(input.sha256().is_some_and(|sha256| sha256.eq_ignore_ascii_case(&plan.submissions.sha256)))
+}
+
+/// The refusal of an outcome that is not of its row: merged into it, it would tell another learner's result.
+fn foreign(outcome: &Outcome, planned: Option<AttemptId>) -> Stop {
     let named = |attempt: Option<AttemptId>| attempt.map_or("none".to_owned(), |attempt| attempt.to_string());
     let what = format!(
         "the outcome recorded for row {} is of attempt {}, and that row of the submissions CSV holds attempt {}: a \
@@ -174,7 +177,7 @@ fn same_attempt(outcome: &Outcome, planned: Option<AttemptId>) -> Result<(), Sto
         named(outcome.attempt),
         named(planned)
     );
-    Err(Stop::new(Exit::Configuration, what))
+    Stop::new(Exit::Configuration, what)
 }
 
 fn changed(plan: &Plan) -> Stop {

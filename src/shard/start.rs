@@ -46,6 +46,8 @@ pub struct Start<'a> {
     pub others: &'a [Arc<dyn TargetWriter>],
     /// The first worker's warehouse; `None` if the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
+    /// Where that warehouse would be, as this process has it; `None` if that is not known.
+    pub warehouse_address: Option<String>,
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
     /// The catalogue, if an earlier shard of this process began on the same connections and ended in order.
@@ -159,9 +161,10 @@ impl Start<'_> {
     async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());
-        if let Some(warehouse) = self.warehouse {
-            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
-        }
+        now.warehouse = match self.warehouse {
+            Some(warehouse) => Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?),
+            None => self.warehouse_address.clone(),
+        };
         let refused = pace.at_start(Service::Database, || refusal(store, plan, target, &now)).await?;
         refused.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
     }

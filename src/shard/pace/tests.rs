@@ -233,8 +233,7 @@ async fn a_file_is_damaged_in_each_of_three_tries_before_it_is_blamed_whatever_i
     };
     let twice = vec![busy(), FaultKind::Corrupt, busy(), busy(), FaultKind::Corrupt, busy()];
     assert!(tries(twice).await.is_ok());
-    let thrice =
-        vec![FaultKind::Corrupt, busy(), FaultKind::Corrupt, FaultKind::Unavailable, FaultKind::Corrupt];
+    let thrice = vec![FaultKind::Corrupt, busy(), FaultKind::Corrupt, FaultKind::Unavailable, FaultKind::Corrupt];
     assert!(matches!(tries(thrice).await, Err(Trouble::Row(_))));
 }
 
