@@ -61,7 +61,9 @@ async fn what_was_accepted_as_lost_before_another_run_migrated_it_stays_deleted_
     let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--run", "a"]).await.expect(0);
     app.lose(&app.migrated()[0]).await;
-    app.run(&["finalize", "--run", "a", "--accept", "lost", "--reason", "asked to be erased"]).await.expect(0);
+    app.run(&["finalize", "--run", "a", "--accept", "lost", "--reason", "asked to be erased"])
+        .await
+        .expect(0);
     let skipped = app.result("skipped.csv");
     app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
     app.run(&["finalize", "--run", "a"]).await.expect(0);
