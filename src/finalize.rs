@@ -111,7 +111,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     let recorded_by = lost.recorded_by(store, plan).await?;
     // Rows that were accepted now are lost no more.
     let shards = if drafts.rows_lost > 0 { recorded_by.shards.iter().copied().collect() } else { Vec::new() };
-    let lost_rows = Lost { rows: drafts.rows_lost, shards };
+    let lost_rows = Lost { rows: drafts.rows_lost, of_another_run: drafts.rows_of_another_run, shards };
     books::balance(plan, &drafts.books, &missing, lost_rows.rows)?;
 
     quiet.still_held().await?;

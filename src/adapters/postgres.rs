@@ -19,7 +19,10 @@ mod schema;
 mod preflight;
 mod undo;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -182,6 +185,10 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
 
     async fn absent(&self, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
         held::absent(&self.pool, launch_ids).await
+    }
+
+    async fn written_in(&self, launch_ids: &[String]) -> Result<HashMap<String, Option<u32>>, Fault> {
+        held::written_in(&self.pool, launch_ids).await
     }
 
     async fn submitted(&self, launch_ids: &[String]) -> Result<HashSet<String>, Fault> {

@@ -113,6 +113,17 @@ pub fn warehouse(settings: &Settings) -> Result<Arc<dyn Warehouse>, Fault> {
     })
 }
 
+/// Where the warehouse is. Nothing is connected; `None` if the settings cannot be read now, as while a secret is mended.
+pub fn warehouse_address(settings: &Settings) -> Option<String> {
+    match warehouse(settings) {
+        Ok(warehouse) => Some(warehouse.address()),
+        Err(fault) => {
+            tracing::debug!(fault = %fault.chain(), "the warehouse is not compared with the plan");
+            None
+        }
+    }
+}
+
 /// A warehouse for each worker; the adapter limits the connections of the whole process.
 pub fn warehouses(settings: &Settings, workers: usize) -> Result<Vec<Arc<dyn Warehouse>>, Fault> {
     let WarehouseSettings::SqlServer(secret) = &settings.warehouse else {

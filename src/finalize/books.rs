@@ -87,6 +87,27 @@ impl Totals {
         self.missing.iter().map(|missing| missing.shard).collect()
     }
 
+    /// Whether rows are lost that `--redo lost` moves again.
+    pub fn redo_helps(&self) -> bool {
+        self.lost.rows > self.lost.of_another_run
+    }
+
+    /// What may be done about lost rows.
+    fn tell_ways_on(&self, next: NextLines<'_>, lines: &mut Vec<String>) {
+        let anothers = self.lost.of_another_run;
+        if anothers > 0 {
+            lines.push(format!(
+                "of {anothers} of them another run's submission stands (column Detail): --redo lost does not move these; \
+                 accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts)"
+            ));
+        }
+        if self.redo_helps() {
+            lines.push(format!("if the database lost them, move them again: {}", next.redo));
+        }
+        let when = if self.redo_helps() { "if they were deleted on purpose" } else { "if that is right" };
+        lines.push(format!("{when}, accept that, {}", next.accept));
+    }
+
     /// The end of the process if rows are missing or lost: exit code 69 and a message that names the rows, their
     /// shards, and what to type next.
     pub fn incomplete(&self, store: &RunStore, next: NextLines<'_>) -> Option<Stop> {
@@ -103,8 +124,7 @@ impl Totals {
                 shard_list(&self.lost.shards),
                 store.describe(&names::result(names::LOST))
             ));
-            lines.push(format!("if the database lost them, move them again: {}", next.redo));
-            lines.push(format!("if they were deleted on purpose, accept that, {}", next.accept));
+            self.tell_ways_on(next, &mut lines);
         }
         (!lines.is_empty()).then(|| Stop::new(Exit::Incomplete, lines.join("\n")))
     }

@@ -2,14 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    pin::pin,
     sync::Arc,
 };
 
-use futures_util::{
-    Stream, StreamExt, TryStreamExt,
-    stream::{self, TryChunksError},
-};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::merge::Merged;
 use crate::{
@@ -18,8 +14,7 @@ use crate::{
     ports::TargetReader,
     run::{
         Decided, Plan, RowSet, RunStore, decisions,
-        lost::{LOOKED_UP_AT_A_TIME, MigratedRow, RecordedBy, absent, rows},
-        writers::Writers,
+        lost::{LookUp, LostOnes, MigratedRow, RecordedBy, rows},
     },
 };
 
@@ -31,28 +26,7 @@ pub struct LostRows {
     newly_accepted: Vec<AttemptId>,
     attempts: BTreeSet<AttemptId>,
     rows: RowSet,
-}
-
-/// Those of the rows whose submission no writer of this run wrote.
-async fn of_other_runs(
-    store: &RunStore,
-    target: &dyn TargetReader,
-    migrated: impl Stream<Item = Result<MigratedRow, Stop>> + Send,
-) -> Result<Vec<MigratedRow>, Stop> {
-    let writers = Writers::new(store.clone());
-    let mut found = Vec::new();
-    let mut chunks = pin!(migrated.try_chunks(LOOKED_UP_AT_A_TIME).map_err(|TryChunksError(_, stop)| stop));
-    while let Some(rows) = chunks.try_next().await? {
-        let launch_ids: Vec<String> = rows.iter().map(|row| row.launch_id.clone()).collect();
-        let mut elsewhere = BTreeSet::new();
-        for held in target.held(&launch_ids).await?.into_iter().filter(|held| held.submission_id.is_some()) {
-            if !writers.wrote(&held).await? {
-                elsewhere.insert(held.launch_id);
-            }
-        }
-        found.extend(rows.into_iter().filter(|row| elsewhere.contains(&row.launch_id)));
-    }
-    Ok(found)
+    of_another_run: RowSet,
 }
 
 impl LostRows {
@@ -65,32 +39,35 @@ impl LostRows {
             newly_accepted: Vec::new(),
             attempts: BTreeSet::new(),
             rows: RowSet::new(plan.last_row()),
+            of_another_run: RowSet::new(plan.last_row()),
         })
     }
 
-    /// Looks up the launch session and the submission of every migrated row. Of an attempt that was rolled back, a
-    /// submission that stands may be another run's: then this run's is absent.
+    /// Looks up every migrated row: those of which this run's submission does not stand. One that is absent may have been
+    /// migrated again by another run.
     pub async fn look_up(
-        &self,
+        &mut self,
         store: &RunStore,
         plan: &Plan,
         merged: &Merged,
         target: &dyn TargetReader,
     ) -> Result<RowSet, Stop> {
-        let migrated = || {
-            stream::iter(merged.outcomes())
-                .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
-                .boxed()
+        let migrated = stream::iter(merged.outcomes())
+            .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
+            .boxed();
+        let is_taken_out = |attempt: AttemptId| {
+            self.accepted.contains_key(&attempt) || self.rolled_back.contains_key(&attempt)
         };
-        let mut lost = absent(target, migrated()).await?;
-        if !self.rolled_back.is_empty() {
-            let is_named = |row: &MigratedRow| {
-                row.attempt.is_some_and(|attempt| self.rolled_back.contains_key(&attempt))
-            };
-            let named = migrated().try_filter(|row| std::future::ready(is_named(row)));
-            lost.extend(of_other_runs(store, target, named).await?);
-        }
+        let LostOnes { absent: mut lost, of_another_run } =
+            LookUp::new(store, target, &is_taken_out).lost(migrated).await?;
+        self.of_another_run = rows(&of_another_run, plan.last_row());
+        lost.extend(of_another_run);
         Ok(rows(&lost, plan.last_row()))
+    }
+
+    /// Whether another run's submission stands under the lost row's launch id.
+    pub fn is_of_another_run(&self, outcome: &Outcome) -> bool {
+        self.of_another_run.contains(outcome.row)
     }
 
     /// Turns the outcome of an accepted row into the skip that it is. Returns false for a row that stays lost.

@@ -24,6 +24,8 @@ use crate::{
 
 /// The CSVs that every finalized run has.
 const FILES: [&str; 4] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES];
+/// Detail of a lost row.
+const OF_ANOTHER_RUN: &str = "another run's submission stands under the launch id";
 /// Outcomes between two words on how far the merge is.
 const TOLD_EVERY: u64 = 100_000;
 
@@ -33,6 +35,8 @@ pub struct Drafts {
     pub books: Books,
     /// Rows that the target lost.
     pub rows_lost: u64,
+    /// Those of them of which another run's submission stands.
+    pub rows_of_another_run: u64,
     /// When the newest of them was decided (UTC).
     pub last_outcome_at: Option<DateTime<Utc>>,
     /// The digest over all of them.
@@ -56,7 +60,7 @@ impl Drafts {
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
         let mut books = Books::default();
         let mut last_outcome_at = None;
-        let mut rows_lost = 0;
+        let (mut rows_lost, mut rows_of_another_run) = (0, 0);
         let mut fold = Box::new(Fold::begin(plan)?);
         let mut folding = Folding::begin(plan, program_digest());
         for (rows, outcome) in (1..).zip(merged.outcomes()) {
@@ -71,15 +75,18 @@ impl Drafts {
             } else {
                 None
             };
-            if let Some(row) = &row {
-                same_attempt(&outcome, row.attempt)?;
+            if let Some(row) = row.as_ref().filter(|row| row.attempt != outcome.attempt) {
+                let is_planned = is_planned(input.as_mut(), plan).await?;
+                return Err(if is_planned { foreign(&outcome, row.attempt) } else { changed(plan) });
             }
             let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
             fold.add(shard, &outcome, is_lost);
             if is_lost {
-                writers.lost(&outcome)?;
+                let is_of_another_run = lost.is_of_another_run(&outcome);
+                writers.lost(&outcome, if is_of_another_run { OF_ANOTHER_RUN } else { "" })?;
                 rows_lost += 1;
+                rows_of_another_run += u64::from(is_of_another_run);
                 continue;
             }
             books.count(&outcome.fate);
@@ -96,12 +103,11 @@ impl Drafts {
             }
         }
         writers.finish()?;
-        while input.next().await?.is_some() {}
-        if input.sha256().is_none_or(|sha256| !sha256.eq_ignore_ascii_case(&plan.submissions.sha256)) {
+        if !is_planned(input.as_mut(), plan).await? {
             return Err(changed(plan));
         }
         let receipts = folding.finish();
-        Ok(Self { books, rows_lost, last_outcome_at, receipts, fold, folder })
+        Ok(Self { books, rows_lost, rows_of_another_run, last_outcome_at, receipts, fold, folder })
     }
 
     /// What pins each of the files.
@@ -155,11 +161,14 @@ async fn row_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result<I
     }
 }
 
-/// Refuses an outcome that is not of its row: merged into it, it would tell another learner's result.
-fn same_attempt(outcome: &Outcome, planned: Option<AttemptId>) -> Result<(), Stop> {
-    if outcome.attempt == planned {
-        return Ok(());
-    }
+/// Whether the input's bytes are those that were planned. Reads it to its end.
+async fn is_planned(input: &mut dyn InputRows, plan: &Plan) -> Result<bool, Stop> {
+    while input.next().await?.is_some() {}
+    Ok(input.sha256().is_some_and(|sha256| sha256.eq_ignore_ascii_case(&plan.submissions.sha256)))
+}
+
+/// The refusal of an outcome that is not of its row: merged into it, it would tell another learner's result.
+fn foreign(outcome: &Outcome, planned: Option<AttemptId>) -> Stop {
     let named = |attempt: Option<AttemptId>| attempt.map_or("none".to_owned(), |attempt| attempt.to_string());
     let what = format!(
         "the outcome recorded for row {} is of attempt {}, and that row of the submissions CSV holds attempt {}: a \
@@ -168,7 +177,7 @@ fn same_attempt(outcome: &Outcome, planned: Option<AttemptId>) -> Result<(), Sto
         named(outcome.attempt),
         named(planned)
     );
-    Err(Stop::new(Exit::Configuration, what))
+    Stop::new(Exit::Configuration, what)
 }
 
 fn changed(plan: &Plan) -> Stop {
@@ -219,7 +228,7 @@ impl Writers {
             lost: CsvDraft::create(
                 &folder.join(names::LOST),
                 &[],
-                ["Attempt ID", "Row", "Launch ID", "Written at"],
+                ["Attempt ID", "Row", "Launch ID", "Written at", "Detail"],
             )?,
             error_column,
         })
@@ -256,11 +265,11 @@ impl Writers {
         }
     }
 
-    fn lost(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+    fn lost(&mut self, outcome: &Outcome, detail: &str) -> Result<(), Fault> {
         let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
         let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
+        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at, detail])
     }
 
     fn finish(self) -> Result<(), Fault> {

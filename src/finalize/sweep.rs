@@ -96,7 +96,8 @@ pub async fn list_orphans(
 
 async fn lost_attempts(run: &LockedRun<'_>) -> Result<BTreeSet<AttemptId>, Fault> {
     let lost = lost::recorded(run.store, run.plan, None, run.target).await?;
-    Ok(lost.into_iter().filter_map(|row| row.attempt).collect())
+    let rows = lost.absent.into_iter().chain(lost.of_another_run);
+    Ok(rows.filter_map(|row| row.attempt).collect())
 }
 
 /// Whether a blob is of none of these attempts.

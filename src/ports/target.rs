@@ -1,6 +1,9 @@
 //! The target's tables, read and written.
 
-use std::{collections::HashSet, future::Future};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -201,6 +204,14 @@ pub trait TargetReader: Send + Sync {
             Some(_) => None,
         };
         Ok(launch_ids.iter().filter_map(absence).collect())
+    }
+
+    /// Which of these launch ids (at most 1,000) have a launch session and its submission, each with the transaction that
+    /// wrote the submission's row (`xmin`), if that is known. Of the target two keys of each are read.
+    async fn written_in(&self, launch_ids: &[String]) -> Result<HashMap<String, Option<u32>>, Fault> {
+        let held = self.held(launch_ids).await?;
+        let standing = held.into_iter().filter(|held| held.submission_id.is_some());
+        Ok(standing.map(|held| (held.launch_id, None)).collect())
     }
 
     /// Which of these launch ids (at most 1,000) a submission names, with or without a launch session. No index leads on

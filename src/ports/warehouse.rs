@@ -36,6 +36,9 @@ pub trait Warehouse: Send + Sync {
     /// Engine and place, or folder, without secrets; the plan pins it. Cheap: no row is read.
     async fn description(&self) -> Result<String, Fault>;
 
+    /// The part of it that needs no answer of the warehouse: server and database, or the place of the exported files.
+    fn address(&self) -> String;
+
     /// Connects, checks tables, columns and the right to read them.
     async fn shape(&self) -> Result<WarehouseShape, Fault>;
 

@@ -155,7 +155,7 @@ next: rogo-migrate verify --run rogo
 
     #[test]
     fn lost_rows_stand_in_the_books_and_make_them_incomplete() {
-        let lost = Lost { rows: 3, shards: vec![ShardIndex(1)] };
+        let lost = Lost { rows: 3, shards: vec![ShardIndex(1)], ..Lost::default() };
         let summary = summary(8_003, Missing::default()).lost(lost);
         assert_eq!(summary.result, RunResult::Incomplete);
         assert!(summary.grid().contains(" + 3 lost\n"), "{}", summary.grid());

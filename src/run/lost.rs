@@ -1,21 +1,24 @@
-//! Lost rows: recorded as migrated, and absent from the target. The database lost them after it had answered (a crash, an
-//! asynchronous failover), or the application deleted them.
+//! Lost rows: recorded as migrated, and absent from the target, or there as another run's. The database lost them after it had
+//! answered (a crash, an asynchronous failover), or the application deleted them; then another run may have migrated them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap},
+    pin::pin,
+};
 
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, TryChunksError},
 };
 
-use super::{Plan, RowSet, RunStore, WriterId, decisions, names, segments::segments};
+use super::{Plan, RowSet, RunStore, WriterId, decisions, names, segments::segments, writers::Writers};
 use crate::{
-    domain::{AttemptId, Fate, Outcome, ShardIndex, SkipCode},
+    domain::{AttemptId, Fate, Outcome, Receipt, ShardIndex, SkipCode},
     ports::{Fault, TargetReader},
 };
 
 /// Launch ids that the target is asked about at a time.
-pub const LOOKED_UP_AT_A_TIME: usize = 1_000;
+const LOOKED_UP_AT_A_TIME: usize = 1_000;
 /// Such questions under way.
 const QUESTIONS: usize = 2;
 
@@ -28,44 +31,117 @@ pub struct MigratedRow {
     pub attempt: Option<AttemptId>,
     /// Its launch id.
     pub launch_id: String,
+    /// The transaction that committed it ([`Receipt::row_transaction`]), if it is known.
+    pub transaction: Option<u32>,
 }
 
 impl MigratedRow {
     /// `None` for an outcome of another kind.
     pub fn of(outcome: Outcome) -> Option<Self> {
         let Fate::Migrated(migrated) = outcome.fate else { return None };
-        Some(Self { row: outcome.row, attempt: outcome.attempt, launch_id: migrated.launch_id })
+        Some(Self {
+            row: outcome.row,
+            attempt: outcome.attempt,
+            launch_id: migrated.launch_id,
+            transaction: migrated.receipt.as_deref().and_then(Receipt::row_transaction),
+        })
     }
 }
 
-/// Those of the rows whose launch session or submission the target lacks.
-pub async fn absent<E: From<Fault>>(
-    target: &dyn TargetReader,
-    migrated: impl Stream<Item = Result<MigratedRow, E>> + Send,
-) -> Result<Vec<MigratedRow>, E> {
-    migrated
-        .try_chunks(LOOKED_UP_AT_A_TIME)
-        .map_err(|TryChunksError(_, error)| error)
-        .map_ok(|mut rows| async move {
-            let launch_ids: Vec<String> = rows.iter().map(|row| row.launch_id.clone()).collect();
-            let absent = target.absent(&launch_ids).await?;
-            let absent: HashSet<&str> = absent.iter().map(|absent| absent.launch_id.as_str()).collect();
-            rows.retain(|row| absent.contains(row.launch_id.as_str()));
-            Ok(rows)
-        })
-        .try_buffer_unordered(QUESTIONS)
-        .try_concat()
-        .await
+/// Rows that were recorded as migrated, and of which this run's submission does not stand.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LostOnes {
+    /// The target lacks the launch session or the submission.
+    pub absent: Vec<MigratedRow>,
+    /// A submission stands, and it is another run's.
+    pub of_another_run: Vec<MigratedRow>,
 }
 
-/// The rows of a shard, or of all, that were recorded as migrated, that the target lacks, and whose absence no person has
-/// decided: what `--redo lost` moves again, and whose blobs no sweep removes.
+/// Looks up recorded rows in the target.
+pub struct LookUp<'a> {
+    target: &'a dyn TargetReader,
+    writers: Writers,
+    is_taken_out: &'a (dyn Fn(AttemptId) -> bool + Sync),
+}
+
+impl<'a> LookUp<'a> {
+    /// `is_taken_out` if a person has decided that the target may lack the attempt: it is this run's again only if its files
+    /// say so.
+    pub fn new(
+        store: &RunStore,
+        target: &'a dyn TargetReader,
+        is_taken_out: &'a (dyn Fn(AttemptId) -> bool + Sync),
+    ) -> Self {
+        Self { target, writers: Writers::new(store.clone()), is_taken_out }
+    }
+
+    /// Those of the rows that are lost.
+    pub async fn lost<E: From<Fault>>(
+        &self,
+        migrated: impl Stream<Item = Result<MigratedRow, E>> + Send,
+    ) -> Result<LostOnes, E> {
+        let mut found = LostOnes::default();
+        let mut asking = pin!(
+            migrated
+                .try_chunks(LOOKED_UP_AT_A_TIME)
+                .map_err(|TryChunksError(_, error)| error)
+                .map_ok(|rows| async move { Ok(self.among(rows).await?) })
+                .try_buffer_unordered(QUESTIONS)
+        );
+        while let Some(LostOnes { absent, of_another_run }) = asking.try_next().await? {
+            found.absent.extend(absent);
+            found.of_another_run.extend(of_another_run);
+        }
+        Ok(found)
+    }
+
+    /// The row of a submission that the recorded transaction wrote is this run's. The files of the others say whose they are:
+    /// the application has changed them since, the database was restored, or another run wrote them.
+    async fn among(&self, rows: Vec<MigratedRow>) -> Result<LostOnes, Fault> {
+        let launch_ids: Vec<String> = rows.iter().map(|row| row.launch_id.clone()).collect();
+        let standing = self.target.written_in(&launch_ids).await?;
+        let (mut absent, mut doubted) = (Vec::new(), HashMap::new());
+        for row in rows {
+            match standing.get(&row.launch_id) {
+                None => absent.push(row),
+                Some(written)
+                    if self.is_taken_out(&row) || written.is_none() || *written != row.transaction =>
+                {
+                    doubted.insert(row.launch_id.clone(), row);
+                }
+                Some(_) => {}
+            }
+        }
+        let launch_ids: Vec<String> = doubted.keys().cloned().collect();
+        let held = if launch_ids.is_empty() { Vec::new() } else { self.target.held(&launch_ids).await? };
+        let mut of_another_run = Vec::new();
+        for held in held.into_iter().filter(|held| held.submission_id.is_some()) {
+            let Some(row) = doubted.remove(&held.launch_id) else { continue };
+            let is_anothers = if self.is_taken_out(&row) {
+                !self.writers.wrote(&held).await?
+            } else {
+                self.writers.another_wrote(&held).await?
+            };
+            if is_anothers {
+                of_another_run.push(row);
+            }
+        }
+        Ok(LostOnes { absent, of_another_run })
+    }
+
+    fn is_taken_out(&self, row: &MigratedRow) -> bool {
+        row.attempt.is_some_and(|attempt| (self.is_taken_out)(attempt))
+    }
+}
+
+/// The rows of a shard, or of all, that were recorded as migrated, that are lost, and whose absence no person has decided: no
+/// sweep removes their blobs, and `--redo lost` moves again what is absent.
 pub async fn recorded(
     store: &RunStore,
     plan: &Plan,
     shard: Option<ShardIndex>,
     target: &dyn TargetReader,
-) -> Result<Vec<MigratedRow>, Fault> {
+) -> Result<LostOnes, Fault> {
     let migrated = segments(store, plan, shard)
         .map_ok(|segment| {
             let rows: Vec<Result<MigratedRow, Fault>> =
@@ -74,10 +150,11 @@ pub async fn recorded(
         })
         .try_flatten()
         .boxed();
-    let mut lost = absent(target, migrated).await?;
-    if !lost.is_empty() {
-        let taken_out = decisions::taken_out(store).await?;
-        lost.retain(|row| row.attempt.is_none_or(|attempt| !taken_out.contains_key(&attempt)));
+    let taken_out = decisions::taken_out(store).await?;
+    let is_taken_out = |attempt: AttemptId| taken_out.contains_key(&attempt);
+    let mut lost = LookUp::new(store, target, &is_taken_out).lost(migrated).await?;
+    for rows in [&mut lost.absent, &mut lost.of_another_run] {
+        rows.retain(|row| row.attempt.is_none_or(|attempt| !is_taken_out(attempt)));
     }
     Ok(lost)
 }

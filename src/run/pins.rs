@@ -21,7 +21,7 @@ pub struct Present {
     pub loss: Loss,
     /// The target container ([`crate::ports::Blobs::location`]).
     pub target: String,
-    /// The warehouse ([`crate::ports::Warehouse::description`]); `None` if it was not asked.
+    /// The warehouse ([`crate::ports::Warehouse::description`], or only its address); `None` if it is not looked at.
     pub warehouse: Option<String>,
     /// The settings that change outcomes.
     pub settings: BTreeMap<String, String>,
@@ -79,7 +79,9 @@ pub fn differences(plan: &Plan, now: &Present) -> Vec<String> {
     };
     compare("the rules' version", &plan.rules_version.to_string(), &RULES_VERSION.to_string());
     compare("the target container", &plan.target, &now.target);
-    if let Some(warehouse) = &now.warehouse {
+    // A description of SQL Server ends with its address.
+    let is_planned = |warehouse: &String| plan.warehouse.ends_with(&format!(" at {warehouse}"));
+    if let Some(warehouse) = now.warehouse.as_ref().filter(|warehouse| !is_planned(warehouse)) {
         compare("the warehouse", &plan.warehouse, warehouse);
     }
     if let Some(shards) = now.shards {

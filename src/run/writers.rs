@@ -67,6 +67,13 @@ impl Writers {
         Ok(false)
     }
 
+    /// Whether another run wrote the submission: its files name writers, and none of this run. Files that name no writer tell
+    /// nothing, because the application may have replaced or removed this run's.
+    pub async fn another_wrote(&self, held: &HeldSubmission) -> Result<bool, Fault> {
+        let names_a_writer = held.blob_names.iter().any(|name| of_blob(name).is_some());
+        Ok(names_a_writer && !self.wrote(held).await?)
+    }
+
     async fn is_registered(&self, id: &WriterId) -> Result<bool, Fault> {
         if self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
             return Ok(true);

@@ -46,6 +46,8 @@ pub struct Start<'a> {
     pub others: &'a [Arc<dyn TargetWriter>],
     /// The first worker's warehouse; `None` if the plan made facts files.
     pub warehouse: Option<&'a dyn Warehouse>,
+    /// Where that warehouse would be, as this process has it; `None` if that is not known.
+    pub warehouse_address: Option<String>,
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
     /// The catalogue, if an earlier shard of this process began on the same connections and ended in order.
@@ -126,7 +128,11 @@ impl Start<'_> {
         }
         let look = || lost::recorded(store, plan, Some(index), target);
         let found = pace.at_start(Service::Database, look).await.map_err(Trouble::of_one_shard)?;
-        let found = lost::rows(&found, limit);
+        if !found.of_another_run.is_empty() {
+            let rows = found.of_another_run.len();
+            tracing::warn!(%index, rows, "another run's submissions stand under rows of this run: they are not moved");
+        }
+        let found = lost::rows(&found.absent, limit);
         // Their blobs are orphans once they are moved again, whether or not a finalize has met them before.
         if !found.is_empty() {
             let unclean = async || {
@@ -155,9 +161,10 @@ impl Start<'_> {
     async fn compare(&self, database: TargetIdentity) -> Result<(), Stop> {
         let Self { settings, store, plan, pace, target, .. } = *self;
         let mut now = Present::of(settings, &plan.id, database, &self.target_blobs.location());
-        if let Some(warehouse) = self.warehouse {
-            now.warehouse = Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?);
-        }
+        now.warehouse = match self.warehouse {
+            Some(warehouse) => Some(pace.at_start(Service::Warehouse, || warehouse.description()).await?),
+            None => self.warehouse_address.clone(),
+        };
         let refused = pace.at_start(Service::Database, || refusal(store, plan, target, &now)).await?;
         refused.map_or(Ok(()), |refusal| Err(Stop::new(Exit::Configuration, refusal)))
     }

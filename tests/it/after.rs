@@ -1,6 +1,7 @@
 //! After the shards: what a finalizer in a pod does, what a person at a laptop sees of a run, goes on with and
 //! fetches, and the last word of every end.
 
+mod another_run;
 mod api_server;
 mod documents;
 mod frozen;

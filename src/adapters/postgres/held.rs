@@ -2,13 +2,13 @@
 //! on what it refers to, so rows of this program are found by their derived ids.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, stream::BoxStream};
-use sqlx::{Executor, FromRow, PgConnection};
+use sqlx::{Executor, FromRow, PgConnection, postgres::types::Oid};
 
 use super::{
     fault::{Phase, answer},
@@ -221,43 +221,70 @@ pub(super) async fn scan<T: Send>(
     Ok(())
 }
 
-/// Which launch ids lack their submission. Only two unique keys are looked up, which is fast for millions of rows.
+/// Which launch ids lack their submission.
 pub(super) async fn absent(pool: &Pool, launch_ids: &[String]) -> Result<Vec<Absent>, Fault> {
-    const SESSIONS: &str = "select launch_id from lti_launch_sessions where launch_id = any($1)";
-    const SUBMISSIONS: &str = "select id from assignment_submissions where id = any($1)";
-    let (mut derived, mut absent, mut older) = (Vec::new(), Vec::new(), Vec::new());
-    for launch_id in launch_ids {
-        match SubmissionIds::of_launch_id(launch_id) {
-            Some(ids) => derived.push((launch_id, ids.row("assignment_submissions", 1))),
-            None => older.push(launch_id.clone()),
-        }
-    }
-    let asked: Vec<&String> = derived.iter().map(|(launch_id, _)| *launch_id).collect();
-    let asking =
-        async |connection: &mut _| sqlx::query_scalar(SESSIONS).bind(&asked).fetch_all(connection).await;
-    let sessions: HashSet<String> = pool.read(LIMIT, asking).await?.into_iter().collect();
-    let ids: Vec<&String> = derived.iter().map(|(_, id)| id).collect();
-    let asking =
-        async |connection: &mut _| sqlx::query_scalar(SUBMISSIONS).bind(&ids).fetch_all(connection).await;
-    let submissions: HashSet<String> = pool.read(LIMIT, asking).await?.into_iter().collect();
-    for (launch_id, id) in derived {
-        let session = match (sessions.contains(launch_id), submissions.contains(&id)) {
-            (true, true) => continue,
+    let Found { sessions, submissions } = find(pool, launch_ids).await?;
+    let absence = |launch_id: &String| {
+        let session = match (sessions.contains(launch_id), submissions.contains_key(launch_id)) {
+            (true, true) => return None,
             (true, false) => Session::Alone,
             (false, _) => Session::Absent,
         };
-        absent.push(Absent { launch_id: launch_id.clone(), session });
-    }
-    if !older.is_empty() {
-        let held = held(pool, &older).await?;
-        for launch_id in older {
-            let session = match held.iter().find(|held| held.launch_id == launch_id) {
-                Some(held) if held.submission_id.is_some() => continue,
-                Some(_) => Session::Alone,
-                None => Session::Absent,
-            };
-            absent.push(Absent { launch_id, session });
+        Some(Absent { launch_id: launch_id.clone(), session })
+    };
+    Ok(launch_ids.iter().filter_map(absence).collect())
+}
+
+/// Which launch ids have their submission, and the transaction that wrote its row.
+pub(super) async fn written_in(
+    pool: &Pool,
+    launch_ids: &[String],
+) -> Result<HashMap<String, Option<u32>>, Fault> {
+    let Found { sessions, mut submissions } = find(pool, launch_ids).await?;
+    submissions.retain(|launch_id, _| sessions.contains(launch_id));
+    Ok(submissions)
+}
+
+/// The launch ids that have a launch session, and those that have a submission, with its transaction.
+#[derive(Default)]
+struct Found {
+    sessions: HashSet<String>,
+    submissions: HashMap<String, Option<u32>>,
+}
+
+/// Looks up two unique keys of each, which is fast for millions of rows.
+async fn find(pool: &Pool, launch_ids: &[String]) -> Result<Found, Fault> {
+    const SESSIONS: &str = "select launch_id from lti_launch_sessions where launch_id = any($1)";
+    const SUBMISSIONS: &str =
+        "select id, xmin::text::oid as xmin_oid from assignment_submissions where id = any($1)";
+    let (mut derived, mut older) = (HashMap::new(), Vec::new());
+    for launch_id in launch_ids {
+        match SubmissionIds::of_launch_id(launch_id) {
+            Some(ids) => drop(derived.insert(ids.row("assignment_submissions", 1), launch_id)),
+            None => older.push(launch_id.clone()),
         }
     }
-    Ok(absent)
+    let asked: Vec<&String> = derived.values().copied().collect();
+    let asking =
+        async |connection: &mut _| sqlx::query_scalar(SESSIONS).bind(&asked).fetch_all(connection).await;
+    let mut found =
+        Found { sessions: pool.read(LIMIT, asking).await?.into_iter().collect(), ..Found::default() };
+    let ids: Vec<&String> = derived.keys().collect();
+    let asking =
+        async |connection: &mut _| sqlx::query_as(SUBMISSIONS).bind(&ids).fetch_all(connection).await;
+    let submissions: Vec<(String, Oid)> = pool.read(LIMIT, asking).await?;
+    for (id, transaction) in submissions {
+        if let Some(launch_id) = derived.get(&id) {
+            found.submissions.insert((*launch_id).clone(), Some(transaction.0));
+        }
+    }
+    if !older.is_empty() {
+        for held in held(pool, &older).await? {
+            if held.submission_id.is_some() {
+                found.submissions.insert(held.launch_id.clone(), None);
+            }
+            found.sessions.insert(held.launch_id);
+        }
+    }
+    Ok(found)
 }

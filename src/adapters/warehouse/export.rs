@@ -88,7 +88,11 @@ impl Export {
 #[async_trait]
 impl Warehouse for Export {
     async fn description(&self) -> Result<String, Fault> {
-        Ok(format!("{EXPORTED_TABLES}in {}", self.blobs.location()))
+        Ok(self.address())
+    }
+
+    fn address(&self) -> String {
+        format!("{EXPORTED_TABLES}in {}", self.blobs.location())
     }
 
     async fn shape(&self) -> Result<WarehouseShape, Fault> {

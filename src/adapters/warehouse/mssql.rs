@@ -213,6 +213,10 @@ impl Warehouse for SqlServer {
         Ok(format!("{} at {}", self.tables().await?.engine.name(), self.place))
     }
 
+    fn address(&self) -> String {
+        self.place.clone()
+    }
+
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         let tables = self.tables().await?;
         let (extent, reports, scores) = self.counted(tables).await?;

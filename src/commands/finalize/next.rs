@@ -10,6 +10,9 @@ use crate::{
     watch::rerun::{self, Rerun, Whereabouts, release_with},
 };
 
+/// Gives up what is lost.
+const ACCEPT: &str = "finalize --accept lost --reason '<why>'";
+
 /// The next lines of one merge.
 pub(super) struct Next {
     /// How the process ends if rows are missing or lost.
@@ -31,7 +34,8 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
     let lines = Rerun::of(settings.pod.release.as_ref(), &at, &flags);
     let again = lines.command(store.run(), &totals.incomplete_shards());
     let redo = lines.redo(store.run(), &totals.lost.shards);
-    let accept = accept(settings, store, &at, &flags);
+    let accept_line = format!("{}{flags}", rerun::by_hand(ACCEPT, store.run(), &at));
+    let accept = accept(settings, &accept_line);
     let incomplete = totals.incomplete(store, NextLines { rerun: &again, redo: &redo, accept: &accept });
     let mut failed = lines.failed_rows(&location(settings, store, names::FAILED));
     if let Some(release) = settings.pod.release.as_ref().filter(|_| settings.redo_lost) {
@@ -39,7 +43,8 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
         failed = format!("{failed} --set {}shards.redo=", release.values_prefix);
     }
     let command = match incomplete {
-        Some(_) if totals.lost.rows > 0 => redo,
+        Some(_) if totals.redo_helps() => redo,
+        Some(_) if totals.missing.is_empty() => accept_line,
         Some(_) => again,
         None => after_complete(settings, plan, totals, &at, &failed),
     };
@@ -53,13 +58,12 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
 
 /// The chart has no value for this decision, so that a person types it where the run's settings are. The line is the end of
 /// the text, so that it may be copied.
-fn accept(settings: &Settings, store: &RunStore, at: &Whereabouts, flags: &str) -> String {
-    let line = rerun::by_hand("finalize --accept lost --reason '<why>'", store.run(), at);
+fn accept(settings: &Settings, line: &str) -> String {
     let place = match settings.pod.release {
         Some(_) => " on a machine that has them, for no value of the chart does it",
         None => "",
     };
-    format!("with the run's settings{place}: {line}{flags}")
+    format!("with the run's settings{place}: {line}")
 }
 
 /// The next command if every row has an outcome: fetch the results if they are in the run store only, then run the

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{kept::Kept, shared::Shared};
 use crate::{
-    commands::{host::host, or_stopped},
+    commands::{connect, host::host, or_stopped},
     domain::ShardIndex,
     exit::{Exit, Stop},
     report::observed::Observed,
@@ -72,6 +72,7 @@ impl Process<'_> {
             others: &others,
             // With facts files no warehouse is needed: the plan has read it.
             warehouse: first.warehouse.as_deref(),
+            warehouse_address: connect::warehouse_address(settings),
             target_blobs: first.target_blobs.as_ref(),
             known: kept.catalogue.as_ref(),
         };

@@ -182,6 +182,9 @@ impl Missing {
 pub struct Lost {
     /// How many; `lost.csv` names them.
     pub rows: u64,
+    /// Those of them of which another run's submission stands: no `--redo lost` moves them.
+    #[serde(default)]
+    pub of_another_run: u64,
     /// The shards they belong to, ascending.
     pub shards: Vec<ShardIndex>,
 }

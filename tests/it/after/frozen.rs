@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::plain_sample;
 use crate::support::{
     app::TestApp,
+    proxy::Proxy,
     tds::{self, TdsServer, cells::Cell, data::Data},
 };
 
@@ -43,6 +44,8 @@ async fn with_modified(folder: &Path, table: usize, modified: &str) -> TdsServer
 async fn a_row_that_is_changed_between_plan_and_finalize_is_a_warning_that_names_its_table() {
     let sample = plain_sample(4).await;
     let mut app = TestApp::without_cluster(&sample).await;
+    let proxy = Proxy::start(sample.tds.address).await;
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", sample.tds.connection_string_through(proxy.address()));
     app.run(&["plan"]).await.expect(0);
     app.run(&["resume"]).await.expect(0);
     assert_eq!(warnings(&app), [], "nothing changed");
@@ -51,7 +54,7 @@ async fn a_row_that_is_changed_between_plan_and_finalize_is_a_warning_that_names
     for (place, table) in ["dbo.Rogo_AssessmentReport", "dbo.Rogo_AssessmentReportScores"].iter().enumerate()
     {
         let changed = with_modified(&sample.path("warehouse"), place, "2031-05-06T07:08:09").await;
-        app.set("DATA_WAREHOUSE_CONNECTION_STRING", changed.connection_string());
+        proxy.lead_to(changed.address);
         let warnings = finalized(&app).await;
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert_eq!(warnings[0].0, "source_not_frozen");
@@ -63,7 +66,7 @@ async fn a_row_that_is_changed_between_plan_and_finalize_is_a_warning_that_names
     let mut data = Data::load(&sample.path("warehouse")).unwrap();
     data.tables[1].rows.pop();
     let fewer = TdsServer::start(data, tds::Options::default()).await.unwrap();
-    app.set("DATA_WAREHOUSE_CONNECTION_STRING", fewer.connection_string());
+    proxy.lead_to(fewer.address);
     let warnings = finalized(&app).await;
     assert!(warnings[0].1.contains("dbo.Rogo_AssessmentReportScores: from "), "{warnings:?}");
 }
@@ -72,10 +75,10 @@ async fn a_row_that_is_changed_between_plan_and_finalize_is_a_warning_that_names
 async fn a_warehouse_that_is_gone_at_the_end_is_said_and_fails_nothing() {
     let sample = plain_sample(2).await;
     let mut app = TestApp::without_cluster(&sample).await;
+    let proxy = Proxy::start(sample.tds.address).await;
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", sample.tds.connection_string_through(proxy.address()));
     app.run(&["run"]).await.expect(0);
-    let gone =
-        TdsServer::start(Data::load(&sample.path("warehouse")).unwrap(), tds::Options::default()).await;
-    app.set("DATA_WAREHOUSE_CONNECTION_STRING", gone.unwrap().connection_string());
+    proxy.refuse(true);
     let warnings = finalized(&app).await;
     assert_eq!(warnings[0].0, "source_not_compared", "{warnings:?}");
     assert!(warnings[0].1.contains("is unknown: warehouse"), "{warnings:?}");
@@ -103,4 +106,35 @@ async fn one_byte_of_an_exported_table_that_changes_is_noticed() {
     assert_eq!(warnings[0].0, "source_not_frozen");
     assert!(warnings[0].1.contains("Rogo_AssessmentReportScores.csv: from "), "{warnings:?}");
     assert!(!warnings[0].1.contains("Rogo_AssessmentReport.csv"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn another_warehouse_than_the_plans_is_refused_by_shard_and_finalize_and_other_credentials_are_not() {
+    let sample = plain_sample(3).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    let other = app.out.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let folder = |path: &Path| format!("file://{}", path.display());
+    let variable = "DATA_WAREHOUSE_CONNECTION_STRING";
+    let refused = async |app: &TestApp<'_>, arguments: &[&str]| {
+        let ended = app.run(arguments).await.expect(78);
+        assert!(ended.stderr.contains("the warehouse changed since the run began"), "{}", ended.stderr);
+    };
+    let server = app.variable(variable).to_owned();
+    for planned in [folder(&sample.path("warehouse")), server.clone()] {
+        app.set("ROGO_RUN", if planned == server { "server" } else { "folder" });
+        app.set(variable, planned.clone());
+        app.run(&["plan"]).await.expect(0);
+        app.set(variable, folder(&other));
+        refused(&app, &["shard", "--shard", "0"]).await;
+        app.set(variable, planned.clone());
+        app.run(&["shard", "--shard", "0"]).await.expect(0);
+        for another in [folder(&other), server.replace("Database=dw", "Database=other")] {
+            app.set(variable, another);
+            refused(&app, &["finalize"]).await;
+        }
+        // A user or a password is no part of what is compared.
+        app.set(variable, planned.replace("S3cret", "rotated"));
+        app.run(&["finalize"]).await.expect(0);
+    }
 }

@@ -143,3 +143,14 @@ fn counts_that_do_not_add_up_to_the_plans_rows_are_a_bug_and_never_a_result() {
     books.count(&skipped(3, 1).fate);
     rogo_migrate::finalize::books::balance(&world.plan, &books, &[], 0).unwrap();
 }
+
+#[tokio::test]
+async fn a_row_of_which_another_runs_submission_stands_is_lost_and_one_without_files_is_not() {
+    let world = World::new(3, 1);
+    world.register(TRY_A);
+    world.record(TRY_A, &[migrated(3, 1), migrated(2, 1), migrated(1, 1)]).await;
+    world.target.name_blob("rogo_1_x", "LTI_Uploads/aaaaaaaaaaaa/1_1_essay.pdf");
+    world.target.name_blob("rogo_2_x", "LTI_Uploads/cccccccccccc/2_1_essay.pdf");
+    let totals = world.finalize().await.unwrap();
+    assert_eq!((totals.lost.rows, totals.lost.of_another_run, totals.books.migrated), (1, 1, 2));
+}

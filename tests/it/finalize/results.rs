@@ -84,6 +84,7 @@ async fn a_changed_input_is_refused_and_nothing_is_published_or_deleted() {
     for changed in [
         "Attempt ID,Surname,Error\n1,Other,\n2,Name 2,\n",
         "Attempt ID,Surname,Error\n1,Name 1,\n",
+        "Attempt ID,Surname,Error\n2,Name 2,\n1,Name 1,\n",
         "Attempt ID,Surname,Error\n1,Name 1,\n2,Name 2,\n3,Name 3,\n",
     ] {
         let mut world = World::new(2, 1);

@@ -269,6 +269,10 @@ async fn a_lost_or_deleted_submission_is_told_from_its_launch_session_alone() {
             (launch_ids[3].clone(), Session::Absent),
         ]
     );
+    let transaction = "select xmin::text::bigint from assignment_submissions where lti_launch_id = '{}'";
+    let written = database.number(&transaction.replace("{}", &launch_ids[0])).await;
+    let expected = [(launch_ids[0].clone(), Some(u32::try_from(written).unwrap()))].into();
+    assert_eq!(target.written_in(&launch_ids).await.unwrap(), expected);
 }
 
 #[tokio::test]

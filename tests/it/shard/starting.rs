@@ -52,6 +52,7 @@ async fn start_with(
         target: &world.target,
         others,
         warehouse: Some(&world.warehouse),
+        warehouse_address: None,
         target_blobs: &world.files,
         known,
     }

@@ -462,7 +462,8 @@ fn a_result_with_every_row_outweighs_done_markers_and_nothing_is_whole_while_row
     let result = |mut run: Run, migrated: u64, lost: u64| {
         let mut summary = run.0.summary.take().unwrap();
         summary.books = books(migrated);
-        run.0.summary = Some(summary.lost(Lost { rows: lost, shards: vec![ShardIndex(1)] }));
+        run.0.summary =
+            Some(summary.lost(Lost { rows: lost, shards: vec![ShardIndex(1)], ..Lost::default() }));
         run
     };
     let line = |run: &Run| {

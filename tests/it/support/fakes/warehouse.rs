@@ -69,6 +69,10 @@ impl Warehouse for InMemoryWarehouse {
         self.shape().await.map(|shape| shape.description)
     }
 
+    fn address(&self) -> String {
+        self.shape.description.clone()
+    }
+
     async fn shape(&self) -> Result<WarehouseShape, Fault> {
         self.fault.clone().map_or(Ok(self.shape.clone()), |kind| Err(no(Service::Warehouse, kind)))
     }

@@ -1,0 +1,72 @@
+//! Two runs over one target: what one lost and the other migrated counts once, for the run that wrote it.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::plain_sample;
+use crate::support::app::TestApp;
+
+#[tokio::test]
+async fn a_row_that_another_run_migrated_again_is_lost_for_this_run_and_counts_once() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--run", "a"]).await.expect(0);
+    let all = app.migrated();
+    app.lose(&all[0]).await;
+    app.lose(&all[1]).await;
+    // What the application writes into rows that stand, and files that it took away, make them no other run's.
+    app.database
+        .run(&format!(
+            "update assignment_submissions set total_file_size = total_file_size;
+             delete from submission_files where submission_id in
+                (select id from assignment_submissions where lti_launch_id like 'rogo\\_{}\\_%')",
+            all[2]
+        ))
+        .await;
+    app.run(&["finalize", "--run", "a"]).await.expect(69);
+    assert_eq!(app.summary()["lost"]["rows"], json!(2));
+    app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
+    let of_b: BTreeSet<String> = app.migrated_in("b").into_iter().collect();
+    assert_eq!(of_b, all[..2].iter().cloned().collect());
+
+    let submissions = "select count(*) from assignment_submissions where lti_launch_id like 'rogo\\_%'";
+    for redo in [false, true] {
+        if redo {
+            app.run(&["resume", "--redo", "lost", "--reason", "a test", "--run", "a"]).await.expect(69);
+        }
+        let ended = app.run(&["finalize", "--run", "a"]).await.expect(69);
+        assert!(ended.stderr.contains("of 2 of them another run's submission stands"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("move them again"), "{}", ended.stderr);
+        let summary = app.summary();
+        assert_eq!((&summary["lost"]["rows"], &summary["lost"]["of_another_run"]), (&json!(2), &json!(2)));
+        assert!(summary["next_command"].as_str().unwrap().contains("finalize --accept lost"), "{summary}");
+        assert_eq!(app.result("lost.csv").matches("another run's submission stands").count(), 2);
+        assert_eq!(app.migrated().len(), 10);
+        assert_eq!(app.database.number(submissions).await, 12, "nothing is moved twice");
+    }
+    app.run(&["finalize", "--run", "a", "--accept", "lost", "--reason", "they are b's"]).await.expect(0);
+    for _ in 0..2 {
+        assert_eq!(app.result("skipped.csv").matches(",deleted_in_target,").count(), 2);
+        assert_eq!(app.migrated().len(), 10);
+        app.run(&["finalize", "--run", "a"]).await.expect(0);
+    }
+    app.run(&["finalize", "--run", "b", "--out", "b"]).await.expect(0);
+    assert_eq!(app.migrated_in("b").len(), 2, "they are b's");
+}
+
+#[tokio::test]
+async fn what_was_accepted_as_lost_before_another_run_migrated_it_stays_deleted_in_target() {
+    let sample = plain_sample(6).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--run", "a"]).await.expect(0);
+    app.lose(&app.migrated()[0]).await;
+    app.run(&["finalize", "--run", "a", "--accept", "lost", "--reason", "asked to be erased"])
+        .await
+        .expect(0);
+    let skipped = app.result("skipped.csv");
+    app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
+    app.run(&["finalize", "--run", "a"]).await.expect(0);
+    assert_eq!(app.result("skipped.csv"), skipped);
+    app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
+}
