@@ -43,7 +43,7 @@ impl fmt::Display for Service {
 /// Kind of a fault: decides whether to retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Network, time-out, 5xx, a transient number: may pass by itself. The effect did not take place,
+    /// Network, time-out, 5xx, a transient number, a full disk: may pass by itself. The effect did not take place,
     /// or repeating it does no harm.
     Unavailable,
     /// The service throttles; wait this long, if it names a time.
@@ -78,7 +78,7 @@ pub enum FaultKind {
     Rejected(String),
     /// This process was retired, because another one merged or swept meanwhile.
     Fenced,
-    /// A retry gives the same result: address, certificate, setting, schema, full disk.
+    /// A retry gives the same result: address, certificate, setting, schema.
     Misconfigured,
     /// The service cannot do this at all (for example a server-side copy).
     Unsupported,

@@ -203,9 +203,14 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             (FaultKind::Denied, "give this user the right to it")
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            (FaultKind::Misconfigured, "the disk is full; free some space, then run again")
+        // Who frees space need not start anything anew: in a cluster it ends no Job.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (FaultKind::Unavailable, "the disk is full; free some space, then run again")
         }
+        io::ErrorKind::FileTooLarge => (
+            FaultKind::Misconfigured,
+            "the file would be larger than this user (`ulimit -f`) or its file system allows; raise the limit",
+        ),
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
             (FaultKind::Misconfigured, "the path cannot be used")
         }
