@@ -185,8 +185,7 @@ impl Rollback<'_> {
     async fn record(&self, decided: &Decided, found: &Found) -> Result<(), Stop> {
         let store = self.run.store;
         // Now that the lock is held: results that say otherwise are older.
-        let decided =
-            Decided { at: Utc::now(), attempts: found.candidates.len() as u64, ..decided.clone() };
+        let decided = Decided { at: Utc::now(), attempts: found.candidates.len() as u64, ..decided.clone() };
         let document = RolledBack {
             plan: self.run.plan.id.clone(),
             decided: decided.clone(),

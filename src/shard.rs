@@ -123,6 +123,7 @@ pub struct Shard {
     breaker: Breaker,
     in_flight: Arc<InFlight>,
     writers: Writers,
+    last_commit: submission::LastCommit,
     observed: Arc<Observed>,
     events: Events,
     outcomes: Mutex<Option<mpsc::Sender<Outcome>>>,
@@ -201,6 +202,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),
+        last_commit: submission::LastCommit::default(),
         store: inputs.store,
         plan: inputs.plan.id.clone(),
         index: inputs.index,

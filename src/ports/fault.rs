@@ -161,6 +161,8 @@ pub struct Fault {
     pub what: String,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
+    /// The service's own code for what it answered (SQLSTATE), if it answered and has such codes.
+    pub code: Option<String>,
     /// What each check of a pre-flight found, if a pre-flight refused the service; `what` says it all in one sentence.
     pub findings: Vec<Finding>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
@@ -172,7 +174,7 @@ impl Fault {
     /// A fault with no further cause.
     pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
         let (what, findings) = (what.into(), Vec::new());
-        Self { service, kind, what, status: None, findings, before_asking: false, source: None }
+        Self { service, kind, what, status: None, code: None, findings, before_asking: false, source: None }
     }
 
     /// A fault with its cause, which `what` does not repeat.
@@ -197,7 +199,13 @@ impl Fault {
         let what =
             self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
         let (status, findings, before_asking) = (self.status, self.findings.clone(), self.before_asking);
-        Self { status, findings, before_asking, ..Self::new(self.service, self.kind.clone(), what) }
+        let code = self.code.clone();
+        Self { status, code, findings, before_asking, ..Self::new(self.service, self.kind.clone(), what) }
+    }
+
+    /// Whether the service answered, if only to refuse.
+    pub fn is_answer(&self) -> bool {
+        self.code.is_some() || self.status.is_some()
     }
 
     /// The description and all its causes in one line, each said once.
