@@ -207,10 +207,9 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             (FaultKind::Unavailable, "the disk is full; free some space, then run again")
         }
-        io::ErrorKind::FileTooLarge => (
-            FaultKind::Misconfigured,
-            "the file would be larger than this user (`ulimit -f`) or its file system allows; raise the limit",
-        ),
+        io::ErrorKind::FileTooLarge => {
+            (FaultKind::Misconfigured, "the file would be too large; raise `ulimit -f`")
+        }
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
             (FaultKind::Misconfigured, "the path cannot be used")
         }
