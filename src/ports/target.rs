@@ -259,7 +259,7 @@ pub trait TargetWriter: TargetReader + MayWrite {
         self.commit(copied).await
     }
 
-    /// Whether the target takes such a submission now, of an attempt that nobody has: it is written and taken back, and what
+    /// Whether the target takes such a submission now, of an attempt that does not exist: it is written and taken back, and what
     /// writes nothing is committed. It proves that a refusal of the submission itself is its own; where that cannot be
     /// told, it is no proof.
     async fn rehearse(&self, _copied: &CopiedMigration<'_>) -> Result<(), Fault> {

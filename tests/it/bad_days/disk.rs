@@ -33,7 +33,7 @@ async fn a_full_disk_below_the_run_store_costs_no_row() {
     let says = ["run store: ", "the disk is full; free some space, then run again"];
     let shard = &["shard", "--shard", "0", "--give-up-after", "2s"];
     disk.fill(0);
-    // Whoever meets it says that it passes: in a cluster any other code but 75 would end the whole Job.
+    // Each command says that it passes: in a cluster any other code but 75 would end the whole Job.
     Day::new("a full disk", shard, 75).says(says).ends(&app).await;
     Day::new("a full disk at the plan", &["plan", "--run", "new"], 75).says(says).ends(&app).await;
     // Room to begin, but not for the outcomes: the rows are moved, and found again.

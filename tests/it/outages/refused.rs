@@ -35,7 +35,7 @@ async fn a_row_that_the_target_alone_refuses_fails_and_every_other_is_moved() {
     let this_one = format!("new.launch_id like 'rogo\\_{attempt}\\_%'");
     for (run, sqlstate, migrated) in [("first", "XX000", 11), ("alone", "57014", 0)] {
         refuse(&app, sqlstate, &this_one).await;
-        // In the second run all others stand already: nobody else is left to be committed.
+        // In the second run all others stand already: no other row is left to be committed.
         let ended = app.run(&["run", "--run", run, "--give-up-after", "20s"]).await.expect(0);
         let says = format!("12 rows = {migrated} migrated + 1 failed");
         assert!(ended.stdout.contains(&says), "{}", ended.stdout);

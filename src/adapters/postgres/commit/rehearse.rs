@@ -1,4 +1,4 @@
-//! Writes a submission of an attempt that nobody has, and takes it back: whether the target takes others than the one that it
+//! Writes a submission of an attempt that does not exist, and takes it back: whether the target takes others than the one that it
 //! refuses.
 
 use std::{future::ready, time::Instant};
@@ -28,7 +28,7 @@ pub(in crate::adapters::postgres) async fn rehearse(
     copied: &CopiedMigration<'_>,
 ) -> Result<(), Fault> {
     let prepared = target.prepared().await?;
-    let other = of_nobody(copied.migration())?;
+    let other = of_no_attempt(copied.migration())?;
     let copies = |file: &PlannedFile| {
         let place = usize::try_from(file.upload_order).unwrap_or_default().wrapping_sub(1);
         ready(copied.files().get(place).cloned().ok_or(()))
@@ -49,8 +49,8 @@ pub(in crate::adapters::postgres) async fn rehearse(
     Ok(())
 }
 
-/// The same submission under an attempt and ids of nobody.
-fn of_nobody(migration: &Migration) -> Result<Migration, Fault> {
+/// The same submission under an attempt and ids that do not exist.
+fn of_no_attempt(migration: &Migration) -> Result<Migration, Fault> {
     let attempt = AttemptId::try_from(i32::MAX).map_err(|_| untold())?;
     let ids = SubmissionIds::new(&Uuid::new_v4().to_string(), attempt);
     Ok(Migration { attempt, ids, takes_over_session: false, ..migration.clone() })
