@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::{exit::Exit, ports::FaultKind};
+use crate::{
+    exit::{Exit, Stop},
+    ports::FaultKind,
+};
 
 fn pace(give_up_after: Duration) -> Pace {
     Pace::new(give_up_after, CancellationToken::new())
