@@ -123,6 +123,7 @@ pub struct Shard {
     breaker: Breaker,
     in_flight: Arc<InFlight>,
     writers: Writers,
+    last_commit: submission::LastCommit,
     observed: Arc<Observed>,
     events: Events,
     outcomes: Mutex<Option<mpsc::Sender<Outcome>>>,
@@ -193,14 +194,13 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
         return mark_recorded(&inputs).await;
     }
     let queue = open_queue(&inputs).await?;
-    let workers = inputs.workers.len();
-    let chunk_rows = feed::chunk_rows(rows.saturating_sub(inputs.recorded.books.rows()), workers);
     let recorder =
         Recorder::new(inputs.store.clone(), &inputs.plan.id, inputs.index, &inputs.writer, inputs.flush)
             .telling(&inputs.observed.events);
     let (outcomes, to_record) = mpsc::channel(OUTCOMES_WAITING);
     let shard = Arc::new(Shard {
         writers: Writers::new(inputs.store.clone()),
+        last_commit: submission::LastCommit::default(),
         store: inputs.store,
         plan: inputs.plan.id.clone(),
         index: inputs.index,
@@ -222,7 +222,7 @@ async fn move_rows(inputs: ShardInputs, rows: u64) -> Result<(), Stop> {
     let keeping = CancellationToken::new();
     let writing = keep::recording(shard.clone(), recorder, to_record);
     let moving = async {
-        let working = work_all(shard.clone(), inputs.workers, queue, &inputs.recorded, chunk_rows);
+        let working = work_all(shard.clone(), inputs.workers, queue, &inputs.recorded, rows);
         let (worked, written) = tokio::join!(working, writing);
         keeping.cancel();
         worked.and(written)
@@ -265,8 +265,9 @@ async fn work_all(
     workers: Vec<WorkerServices>,
     queue: Queue,
     recorded: &RecordedRows,
-    chunk_rows: usize,
+    rows: u64,
 ) -> Result<(), Stop> {
+    let chunk_rows = feed::chunk_rows(rows.saturating_sub(recorded.books.rows()), workers.len());
     // One chunk waits: the queue is read faster than its rows are moved, and each worker has two more of its own.
     let (chunks, to_workers) = async_channel::bounded(1);
     let mut working = tokio::task::JoinSet::new();

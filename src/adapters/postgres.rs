@@ -241,6 +241,10 @@ impl TargetWriter for PostgresWriter {
         commit::commit(self, copied, Statement::Own).await
     }
 
+    async fn rehearse(&self, copied: &CopiedMigration<'_>) -> Result<(), Fault> {
+        commit::rehearse(self, copied).await
+    }
+
     async fn compare(&self, copied: &CopiedMigration<'_>) -> Result<Compared, Fault> {
         commit::compare(self, copied).await
     }

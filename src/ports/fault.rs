@@ -43,7 +43,7 @@ impl fmt::Display for Service {
 /// Kind of a fault: decides whether to retry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Network, time-out, 5xx, a transient number: may pass by itself. The effect did not take place,
+    /// Network, time-out, 5xx, a transient number, a full disk: may pass by itself. The effect did not take place,
     /// or repeating it does no harm.
     Unavailable,
     /// The service throttles; wait this long, if it names a time.
@@ -78,7 +78,7 @@ pub enum FaultKind {
     Rejected(String),
     /// This process was retired, because another one merged or swept meanwhile.
     Fenced,
-    /// A retry gives the same result: address, certificate, setting, schema, full disk.
+    /// A retry gives the same result: address, certificate, setting, schema.
     Misconfigured,
     /// The service cannot do this at all (for example a server-side copy).
     Unsupported,
@@ -161,6 +161,8 @@ pub struct Fault {
     pub what: String,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
+    /// The service's own code for what it answered (SQLSTATE), if it answered and has such codes.
+    pub code: Option<String>,
     /// What each check of a pre-flight found, if a pre-flight refused the service; `what` says it all in one sentence.
     pub findings: Vec<Finding>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
@@ -179,6 +181,7 @@ impl Fault {
             kind,
             what,
             status: None,
+            code: None,
             findings,
             before_asking: false,
             of_file: None,
@@ -208,8 +211,14 @@ impl Fault {
         let what =
             self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
         let (status, findings, before_asking) = (self.status, self.findings.clone(), self.before_asking);
-        let of_file = self.of_file.clone();
-        Self { status, findings, before_asking, of_file, ..Self::new(self.service, self.kind.clone(), what) }
+        let (code, of_file) = (self.code.clone(), self.of_file.clone());
+        let fault = Self::new(self.service, self.kind.clone(), what);
+        Self { status, code, findings, before_asking, of_file, ..fault }
+    }
+
+    /// Whether the service answered, if only to refuse.
+    pub fn is_answer(&self) -> bool {
+        self.code.is_some() || self.status.is_some()
     }
 
     /// The description and all its causes in one line, each said once.

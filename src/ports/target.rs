@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::{Fault, MayWrite, TargetLoad};
+use super::{Fault, FaultKind, MayWrite, Service, TargetLoad};
 use crate::domain::{
     Catalogue, CopiedFile, Digest, Migration, Note, PlannedFile, Receipt, SubmissionIds, TargetIdentity,
 };
@@ -268,6 +268,14 @@ pub trait TargetWriter: TargetReader + MayWrite {
     /// The same in a statement of its own: its fault is no other row's.
     async fn commit_alone(&self, copied: &CopiedMigration<'_>) -> Result<Committed, Fault> {
         self.commit(copied).await
+    }
+
+    /// Whether the target takes such a submission now, of an attempt that does not exist: it is written and taken back, and what
+    /// writes nothing is committed. It proves that a refusal of the submission itself is its own; where that cannot be
+    /// told, it is no proof.
+    async fn rehearse(&self, _copied: &CopiedMigration<'_>) -> Result<(), Fault> {
+        let what = "this target cannot be asked whether it takes others";
+        Err(Fault::new(Service::Database, FaultKind::Unavailable, what))
     }
 
     /// Compares the rows that stand under the migration's ids with what it is decided to be now, its files under the

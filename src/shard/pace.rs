@@ -22,9 +22,10 @@ use tries::{Tries, Verdict, Word, may_be_blamed};
 use waits::Waits;
 
 pub use trouble::Trouble;
+use trouble::given_up;
 
 use crate::{
-    exit::{Exit, Moment, Stop},
+    exit::Moment,
     ports::{Backoff, Fault, FaultKind, Service, jitter, pause},
     report::events::{Event, Events},
     run::State,
@@ -98,8 +99,8 @@ impl Pace {
 
     /// As [`Pace::steady_watched`], for an operation that may fail because of its row. From the fourth try on, `ask`
     /// probes the service with a request that does not concern the row, right before and right after each try.
-    /// Only five failed tries between answered probes prove that the row is to blame, even if other operations fail
-    /// too; if a probe gets no answer, the operation is not tried. If the service refuses a name and answers the
+    /// Only five failed tries between answered probes (20 if other transactions were in a commit's way) prove that the row
+    /// is to blame, even if other operations fail too; if a probe gets no answer, the operation is not tried. If the service refuses a name and answers the
     /// probe, the row is to blame at once.
     pub async fn steady_examined<T, O, A>(
         &self,
@@ -160,7 +161,7 @@ impl Pace {
             let wait = match self.judge(&fault, &mut tries, word) {
                 Verdict::Wait(wait) => wait,
                 Verdict::Blame => return Err(Trouble::Row(fault)),
-                Verdict::GiveUp => return Err(Trouble::Process(self.given_up(&fault))),
+                Verdict::GiveUp => return Err(Trouble::Process(given_up(self.give_up_after, &fault))),
             };
             self.events.tell(Event::StageRetried { fault: &fault, tries: tries.count, wait });
             self.rest(wait).await?;
@@ -281,17 +282,6 @@ impl Pace {
 
     async fn rest(&self, wait: Duration) -> Result<(), Trouble> {
         self.stop.run_until_cancelled(pause(wait)).await.ok_or(Trouble::Stopping)
-    }
-
-    fn given_up(&self, fault: &Fault) -> Stop {
-        let minutes = self.give_up_after.as_secs_f64() / 60.0;
-        Stop::new(
-            Exit::Temporary,
-            format!(
-                "gave up after {minutes:.1} min without an answer (give-up-after): {}. No row was blamed; repair the service and run again",
-                fault.chain()
-            ),
-        )
     }
 }
 

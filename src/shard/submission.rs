@@ -1,5 +1,6 @@
 //! One submission: its files copied, its rows committed, its outcome settled.
 
+mod beside;
 mod blame;
 mod recover;
 
@@ -17,8 +18,10 @@ use crate::{
 
 use super::{Shard, WorkerServices, copy::Uploads, in_flight::Place, pace::Trouble};
 
+pub use beside::LastCommit;
 pub use recover::recover;
 
+use beside::{naming, takes_others};
 use blame::{blame_commit, blame_file};
 use recover::compare;
 
@@ -159,6 +162,7 @@ async fn commit(
     let (answer, answer_lost) = send(shard, services, copied).await;
     let held = match answer {
         Ok(Committed::Inserted { notes, receipt }) => {
+            shard.last_commit.note();
             let notes = migration.notes.iter().cloned().chain(notes).collect();
             return Ok(Fate::Migrated(migrated(copied, notes, receipt)));
         }
@@ -207,7 +211,9 @@ async fn send(
     copied: &CopiedMigration<'_>,
 ) -> (Result<Committed, Trouble>, bool) {
     let (answer_lost, failures) = (AtomicBool::new(false), AtomicU32::new(0));
+    let mut refused = None;
     let watch = |fault: &Fault| {
+        refused = fault.code.clone().filter(|_| !fault.before_asking);
         failures.fetch_add(1, Ordering::Relaxed);
         if fault.kind == FaultKind::AnswerLost {
             // The statement's effect is unknown: from now on only the sweep may delete these blobs.
@@ -221,7 +227,10 @@ async fn send(
         let committing = if may_share { target.commit(copied) } else { target.commit_alone(copied) };
         shard.events.asked(Service::Database, committing)
     };
-    let answer = shard.pace.steady_watched(&[Service::Database], send, watch).await;
+    let ask = |_, _| takes_others(shard, services, copied);
+    let answer = shard.pace.steady_examined(&[Service::Database], send, watch, ask).await;
+    let attempt = copied.migration().attempt;
+    let answer = answer.map_err(|trouble| naming(trouble, attempt, refused.as_deref()));
     (answer, answer_lost.into_inner())
 }
 

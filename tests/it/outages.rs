@@ -3,6 +3,7 @@
 
 mod away;
 mod broken;
+mod refused;
 mod rotation;
 mod stop;
 

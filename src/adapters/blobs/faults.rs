@@ -203,8 +203,12 @@ pub(super) fn of_io(error: io::Error, service: Service, doing: &str) -> Fault {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             (FaultKind::Denied, "give this user the right to it")
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            (FaultKind::Misconfigured, "the disk is full; free some space, then run again")
+        // Who frees space need not start anything anew: in a cluster it ends no Job.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (FaultKind::Unavailable, "the disk is full; free some space, then run again")
+        }
+        io::ErrorKind::FileTooLarge => {
+            (FaultKind::Misconfigured, "the file would be too large; raise `ulimit -f`")
         }
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
             (FaultKind::Misconfigured, "the path cannot be used")
@@ -228,8 +232,6 @@ pub(super) fn keep_means_exists(mut fault: Fault, existing: Existing) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -288,13 +290,11 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_said_so() {
-        let error = std::fs::File::options()
-            .write(true)
-            .open("/dev/full")
-            .and_then(|mut full| full.write_all(b"x"))
-            .unwrap_err();
-        let fault = of_io(error, Service::RunStore, "writing done/0.json");
-        assert_eq!(fault.kind, FaultKind::Misconfigured);
-        assert!(fault.to_string().contains("disk is full"), "{fault}");
+        for full in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
+            let error = io::Error::from_raw_os_error(full.raw_os_error());
+            let fault = of_io(error, Service::RunStore, "writing done/0.json");
+            assert_eq!(fault.kind, FaultKind::Unavailable);
+            assert!(fault.to_string().contains("disk is full"), "{fault}");
+        }
     }
 }

@@ -5,10 +5,12 @@ mod altered;
 mod company;
 mod many;
 mod outgoing;
+mod rehearse;
 mod statement;
 
 pub(super) use company::{Company, MOST};
 pub(super) use outgoing::Prepared;
+pub(super) use rehearse::rehearse;
 pub(super) use statement::CHANGED;
 
 use std::time::{Duration, Instant};

@@ -36,6 +36,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// - Synchronous commit: an answer means that the row is on disk. A weaker default of the role or database is raised, a
 ///   stricter one (`remote_apply`) stays.
 /// - Messages below `error` are suppressed, because they may quote a row.
+/// - How a statement and its answer are read: strings, names, null, times and numbers are written as this program's
+///   statements write them, whatever the default of the role or database. An error ends its statement only. `search_path` and
+///   `role` stay: by them the tables are found, as the application's are.
 ///
 /// The first row is a [`Greeting`].
 const SESSION: &str = "
@@ -51,7 +54,11 @@ select count(set_config(wanted.name, wanted.value, false)) from (values
     ('synchronous_commit', case
         when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then 'on'
         else current_setting('synchronous_commit') end),
-    ('default_transaction_isolation', 'read committed'), ('client_min_messages', 'error')
+    ('default_transaction_isolation', 'read committed'), ('default_transaction_deferrable', 'off'),
+    ('client_min_messages', 'error'), ('exit_on_error', 'off'), ('transaction_timeout', '0'),
+    ('standard_conforming_strings', 'on'), ('backslash_quote', 'safe_encoding'), ('quote_all_identifiers', 'off'),
+    ('transform_null_equals', 'off'), ('array_nulls', 'on'), ('bytea_output', 'hex'), ('extra_float_digits', '3'),
+    ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC')
 ) as wanted (name, value) where current_setting(wanted.name, true) is not null";
 
 /// The system identifier of the server, in the last row.

@@ -107,7 +107,9 @@ fn refusal(phase: Phase, said: &PgDatabaseError) -> Fault {
         FaultKind::Denied => format!("{} (SQLSTATE {code}); grant the right", said.message()),
         _ => format!("{} (SQLSTATE {code})", said.message()),
     };
-    Fault::new(Service::Database, kind, what)
+    let mut fault = Fault::new(Service::Database, kind, what);
+    fault.code = Some(code.to_owned());
+    fault
 }
 
 /// Every SQLSTATE class has one answer. An error that the server reports has rolled its statement back;

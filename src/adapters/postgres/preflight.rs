@@ -48,7 +48,8 @@ const SERVER: &str = "select pg_backend_pid() as process,
     current_setting('server_version_num')::integer as version,
     current_setting('server_version') as version_text, current_setting('server_encoding') as encoding,
     pg_is_in_recovery() as is_standby,
-    current_setting('default_transaction_read_only')::boolean as is_read_only";
+    current_setting('default_transaction_read_only')::boolean as is_read_only,
+    current_setting('session_replication_role') = 'replica' as checks_nothing";
 
 /// A row of [`SERVER`].
 #[derive(FromRow)]
@@ -60,6 +61,8 @@ struct Server {
     encoding: String,
     is_standby: bool,
     is_read_only: bool,
+    /// Neither foreign keys nor triggers run.
+    checks_nothing: bool,
 }
 
 impl Server {
@@ -77,6 +80,13 @@ impl Server {
         } else if self.is_read_only {
             findings.push(
                 "default_transaction_read_only is on for this user or database; switch it off, or use another user"
+                    .into(),
+            );
+        }
+        if self.checks_nothing {
+            findings.push(
+                "session_replication_role is replica for this user or database: no foreign key and no trigger would be checked; \
+                 reset it, or use another user"
                     .into(),
             );
         }

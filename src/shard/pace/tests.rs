@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::ports::FaultKind;
+use crate::{
+    exit::{Exit, Stop},
+    ports::FaultKind,
+};
 
 fn pace(give_up_after: Duration) -> Pace {
     Pace::new(give_up_after, CancellationToken::new())
@@ -446,4 +449,87 @@ async fn before_a_row_is_blamed_the_service_must_work_not_only_answer() {
     let ended: Result<(), _> =
         pace.steady_examined(&[Service::TargetBlobs], write, |_| {}, can_only_be_read).await;
     assert!(matches!(ended, Err(Trouble::Process(_))), "{ended:?}");
+}
+
+/// A refusal of the target database with this SQLSTATE.
+fn refusal(sqlstate: &str) -> Fault {
+    let mut refusal = fault(Service::Database, FaultKind::Unavailable);
+    refusal.code = Some(sqlstate.into());
+    refusal
+}
+
+/// How a commit ends that is refused with this SQLSTATE at each try while the database takes others or not; how often it
+/// was tried, and how long that took.
+async fn refused_commit(sqlstate: &str, takes_others: bool) -> (Result<(), Trouble>, u32, Duration) {
+    let pace = pace(Duration::from_mins(15));
+    let (began, tries) = (Instant::now(), AtomicU32::new(0));
+    let commit = || async {
+        tries.fetch_add(1, Ordering::SeqCst);
+        Err(refusal(sqlstate))
+    };
+    let ask = |_, _| async move { if takes_others { Ok(()) } else { Err(refusal(sqlstate)) } };
+    let ended = pace.steady_examined(&[Service::Database], commit, |_| {}, ask).await;
+    (ended, tries.into_inner(), began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_the_database_refuses_while_it_takes_others_is_to_blame_after_some_seconds() {
+    for sqlstate in ["XX000", "53200", "57014", "0A000", "AB123"] {
+        let (ended, tries, took) = refused_commit(sqlstate, true).await;
+        assert!(matches!(ended, Err(Trouble::Row(_))), "{sqlstate}: {ended:?}");
+        assert_eq!(tries, 8, "{sqlstate}");
+        assert!(took > Duration::from_secs(5) && took < Duration::from_mins(1), "{sqlstate}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_meets_other_transactions_is_given_minutes() {
+    for sqlstate in ["40001", "40P01", "55P03"] {
+        let (ended, tries, took) = refused_commit(sqlstate, true).await;
+        assert!(matches!(ended, Err(Trouble::Row(_))), "{sqlstate}: {ended:?}");
+        assert_eq!(tries, 23, "{sqlstate}");
+        assert!(took > Duration::from_mins(2) && took < Duration::from_mins(5), "{sqlstate}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_takes_nobody_is_held_and_said_to_have_answered() {
+    for sqlstate in ["XX000", "53200", "57014", "40001", "40P01", "55P03"] {
+        let (ended, _, took) = refused_commit(sqlstate, false).await;
+        let Err(Trouble::Process(stop)) = ended else { panic!("{sqlstate}: {ended:?}") };
+        assert_eq!(stop.exit, Exit::Temporary);
+        assert!(stop.message.contains("each answer was a refusal"), "{}", stop.message);
+        assert!(took >= Duration::from_mins(15), "{sqlstate}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_tells_of_the_server_is_never_a_rows_fault_though_it_takes_others() {
+    for sqlstate in ["25006", "53100", "53300", "57P01", "57P02", "57P03", "58030", "08006"] {
+        let (ended, ..) = refused_commit(sqlstate, true).await;
+        assert!(matches!(ended, Err(Trouble::Process(_))), "{sqlstate}: {ended:?}");
+    }
+    // Nor is what was met before the statement was sent, what the database did not say at all, or what may stand by now.
+    let lost = fault(Service::Database, FaultKind::AnswerLost);
+    for first in [refusal("XX000").before_asking(), fault(Service::Database, FaultKind::Unavailable), lost] {
+        let (pace, tries) = (pace(Duration::from_mins(15)), AtomicU32::new(0));
+        let is_lost = first.kind == FaultKind::AnswerLost;
+        let commit = || {
+            let is_first = tries.fetch_add(1, Ordering::SeqCst) == 0;
+            let met = if is_lost && !is_first { refusal("XX000") } else { first.again() };
+            async { Err(met) }
+        };
+        let takes_others = |_, _| async { Ok(()) };
+        let ended: Result<(), _> =
+            pace.steady_examined(&[Service::Database], commit, |_| {}, takes_others).await;
+        assert!(matches!(ended, Err(Trouble::Process(_))), "{first:?}: {ended:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_says_nothing_is_said_to_be_silent() {
+    let away = || async { Err(fault(Service::Database, FaultKind::Unavailable)) };
+    let ended: Result<(), _> = pace(Duration::from_mins(15)).steady(&[Service::Database], away).await;
+    let Err(Trouble::Process(stop)) = ended else { panic!("{ended:?}") };
+    assert!(stop.message.contains("without an answer"), "{}", stop.message);
 }

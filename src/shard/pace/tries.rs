@@ -11,6 +11,15 @@ const BEFORE_SUSPICION: u32 = 3;
 /// Failures between two answers of the service that prove the row's own fault: with those before them they span
 /// some ten seconds, so that neither a flapping service nor a moving one blames a row.
 const PROOFS: u32 = 5;
+/// The same if rows of others were in the way at one of them (a deadlock, a lock that did not come): some minutes, because
+/// an application's transaction may hold what one row needs for as long, and takes nothing else from anyone.
+const PROOFS_IN_CONTENTION: u32 = 20;
+
+/// SQLSTATEs of a statement that met another transaction.
+const CONTENTION: [&str; 3] = ["40001", "40P01", "55P03"];
+/// What SQLSTATEs begin with that tell of the server or the session, never of a row: connection, transaction that may only
+/// read, identity, full disk, connection and configuration limits, shutdown and start, I/O, configuration file.
+const OF_THE_SERVER: [&str; 10] = ["08", "25", "28", "3D", "53100", "53300", "53400", "57P", "58", "F0"];
 
 /// What to do after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +59,8 @@ pub(super) struct Tries {
     pub is_examined: bool,
     /// Failures between two answers of the service.
     proofs: u32,
+    /// So many of them are needed.
+    needed: u32,
     /// Of the newest failure.
     service: Option<Service>,
 }
@@ -66,6 +77,7 @@ impl Tries {
             in_doubt: false,
             is_examined,
             proofs: 0,
+            needed: PROOFS,
             service: None,
         }
     }
@@ -76,6 +88,9 @@ impl Tries {
         self.damaged += u32::from(fault.kind == FaultKind::Corrupt);
         self.in_doubt |= fault.kind == FaultKind::AnswerLost;
         self.service = may_be_blamed(fault).then_some(fault.service);
+        if fault.code.as_deref().is_some_and(|code| CONTENTION.contains(&code)) {
+            self.needed = PROOFS_IN_CONTENTION;
+        }
     }
 
     /// The service to be asked before it is tried again: one of those that the operation needs.
@@ -86,13 +101,13 @@ impl Tries {
 
     /// Whether one more failure between two answers proves the row's own fault.
     pub(super) fn next_proof_decides(&self) -> bool {
-        self.proofs + 1 >= PROOFS
+        self.proofs + 1 >= self.needed
     }
 
     /// The newest failure was between two answers of the service.
     pub(super) fn vouched(&mut self) -> Verdict {
         self.proofs += 1;
-        if self.proofs >= PROOFS && !self.in_doubt {
+        if self.proofs >= self.needed && !self.in_doubt {
             Verdict::Blame
         } else {
             Verdict::Wait(Backoff::OPERATION.pause(self.count))
@@ -103,6 +118,9 @@ impl Tries {
 /// Whether the fault may turn out to be its row's. Throttling is waited for, what may have taken effect is settled, and
 /// a refusal of our identity or of a whole container is held: none of them is ever a row's fault.
 pub(super) fn may_be_blamed(fault: &Fault) -> bool {
+    if fault.service == Service::Database {
+        return may_be_of_a_row(fault);
+    }
     !matches!(
         fault.kind,
         FaultKind::Throttled(_)
@@ -112,4 +130,12 @@ pub(super) fn may_be_blamed(fault: &Fault) -> bool {
             | FaultKind::ContainerGone
             | FaultKind::Denied
     )
+}
+
+/// Whether a refusal that is temporary by its SQLSTATE may come from the rows that were sent. Without a SQLSTATE the
+/// database did not answer.
+fn may_be_of_a_row(fault: &Fault) -> bool {
+    let is_refusal = fault.kind == FaultKind::Unavailable && !fault.before_asking;
+    let code = fault.code.as_deref().filter(|_| is_refusal);
+    code.is_some_and(|code| !OF_THE_SERVER.iter().any(|beginning| code.starts_with(beginning)))
 }

@@ -1,5 +1,7 @@
 //! Why an operation has no result, and how that ends a process.
 
+use std::time::Duration;
+
 use crate::{
     exit::{Exit, Moment, Stop},
     ports::{Fault, FaultKind},
@@ -39,4 +41,17 @@ impl From<Trouble> for Stop {
             }
         }
     }
+}
+
+/// The end of a process for which a service did not work for longer than `give_up_after`.
+pub(super) fn given_up(give_up_after: Duration, fault: &Fault) -> Stop {
+    let minutes = give_up_after.as_secs_f64() / 60.0;
+    let what = if fault.is_answer() { "in which each answer was a refusal" } else { "without an answer" };
+    Stop::new(
+        Exit::Temporary,
+        format!(
+            "gave up after {minutes:.1} min {what} (give-up-after): {}. No row was blamed; repair the service and run again",
+            fault.chain()
+        ),
+    )
 }

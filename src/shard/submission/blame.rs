@@ -88,7 +88,15 @@ pub(super) fn blame_commit(shard: &Shard, fault: &Fault) -> Result<Failure, Trou
         | FaultKind::Corrupt
         | FaultKind::Unsupported => FailCode::InternalError,
     };
-    Ok(Failure { code, message: fault.chain() })
+    // The server's words may quote a row: a trigger may have written them.
+    let message = match &fault.code {
+        Some(sqlstate) if code == FailCode::Unavailable => format!(
+            "target database: it refused this row at each try (SQLSTATE {sqlstate}), and took rows of other attempts \
+             beside it; its own log names the cause"
+        ),
+        _ => fault.chain(),
+    };
+    Ok(Failure { code, message })
 }
 
 /// A retired process may not write rows any more.

@@ -146,12 +146,19 @@ async fn rights_granted_by_preflight_suffice_for_a_commit() {
 }
 
 #[tokio::test]
-async fn a_read_only_database_and_another_encoding_are_named() {
+async fn a_read_only_database_one_that_checks_nothing_and_another_encoding_are_named() {
     let database = database().await;
     let name = database.name();
     database.run(&format!("alter database {name} set default_transaction_read_only = on")).await;
     let found = findings(&database, 15).await;
     assert!(found[0].starts_with("default_transaction_read_only is on"), "{found:?}");
+    database
+        .run(&format!(
+            "alter database {name} reset all; alter database {name} set session_replication_role = replica"
+        ))
+        .await;
+    let found = findings(&database, 15).await;
+    assert!(found[0].starts_with("session_replication_role is replica"), "{found:?}");
 
     let latin = TestDatabase::in_encoding("LATIN1").await;
     let found = findings(&latin, 15).await;
