@@ -21,7 +21,7 @@ pub fn read_text(path: &Path) -> Result<String, String> {
     let text = bytes.get(mark..).unwrap_or_default();
     let decoded = encoding.decode_without_bom_handling_and_without_replacement(text);
     decoded
-        .map(|text| text.into_owned())
+        .map(std::borrow::Cow::into_owned)
         .ok_or_else(|| format!("it is no text in {}; {advice}", encoding.name()))
 }
 

@@ -162,20 +162,20 @@ pub struct Fault {
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
     /// The service's own code for what it answered (SQLSTATE), if it answered and has such codes.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// What each check of a pre-flight found, if a pre-flight refused the service; `what` says it all in one sentence.
-    pub findings: Vec<Finding>,
+    pub findings: Box<[Finding]>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
     pub before_asking: bool,
     /// Why this file alone cannot be read, for the row's message: without names of files.
-    pub of_file: Option<String>,
+    pub of_file: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
     /// A fault with no further cause.
     pub fn new(service: Service, kind: FaultKind, what: impl Into<String>) -> Self {
-        let (what, findings) = (what.into(), Vec::new());
+        let (what, findings) = (what.into(), Box::default());
         Self {
             service,
             kind,

@@ -108,7 +108,7 @@ fn refusal(phase: Phase, said: &PgDatabaseError) -> Fault {
         _ => format!("{} (SQLSTATE {code})", said.message()),
     };
     let mut fault = Fault::new(Service::Database, kind, what);
-    fault.code = Some(code.to_owned());
+    fault.code = Some(code.into());
     fault
 }
 

@@ -60,7 +60,7 @@ async fn at(
     })?;
     let refused = |kind, why: String| {
         let mut fault = Fault::new(SERVICE, kind, format!("{doing}: {why}"));
-        fault.of_file = Some(why);
+        fault.of_file = Some(why.into());
         Err(fault)
     };
     if !is_allowed {

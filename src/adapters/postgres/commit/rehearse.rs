@@ -29,11 +29,11 @@ pub(in crate::adapters::postgres) async fn rehearse(
 ) -> Result<(), Fault> {
     let prepared = target.prepared().await?;
     let other = of_no_attempt(copied.migration())?;
-    let copies = |file: &PlannedFile| {
+    let its_copy = |file: &PlannedFile| {
         let place = usize::try_from(file.upload_order).unwrap_or_default().wrapping_sub(1);
         ready(copied.files().get(place).cloned().ok_or(()))
     };
-    let other = CopiedMigration::copy(&other, copies).await.map_err(|_| untold())?;
+    let other = CopiedMigration::copy(&other, its_copy).await.map_err(|_| untold())?;
     let outgoing = Outgoing::new(&other, &target.side.fixed, &prepared.form.layout)?;
     // Without its end the session is closed, and the transaction with it.
     let mut lease = target.pool.lease_in_turn().await?;
