@@ -29,7 +29,7 @@ pub struct ResultsArgs {
     pub image: Option<String>,
     /// Put what tells the run into this zip instead: plan, summary, report, CSVs, durations. `status`, `report` and `explain
     /// CODE` read it with --bundle, without the run store
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "evidence"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "evidence"], value_parser = PathBufValueParser::new().try_map(local_path))]
     pub bundle: Option<PathBuf>,
     /// With --bundle: also the rows that failed as they came, and what verify found
     #[arg(long, requires = "bundle", conflicts_with_all = ["to", "evidence"])]

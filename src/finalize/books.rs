@@ -97,7 +97,7 @@ impl Totals {
         let anothers = self.lost.of_another_run;
         if anothers > 0 {
             lines.push(format!(
-                "of {anothers} of them another run's submission stands (column Detail): --redo lost does not move these; \
+                "of {anothers} of them another run's submission stands: --redo lost does not move these; \
                  accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts)"
             ));
         }

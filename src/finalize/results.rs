@@ -24,8 +24,6 @@ use crate::{
 
 /// The CSVs that every finalized run has.
 const FILES: [&str; 4] = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES];
-/// Detail of a lost row.
-const OF_ANOTHER_RUN: &str = "another run's submission stands under the launch id";
 /// Outcomes between two words on how far the merge is.
 const TOLD_EVERY: u64 = 100_000;
 
@@ -83,21 +81,16 @@ impl Drafts {
             folding.add(shard, &outcome, is_lost);
             fold.add(shard, &outcome, is_lost);
             if is_lost {
-                let is_of_another_run = lost.is_of_another_run(&outcome);
-                writers.lost(&outcome, if is_of_another_run { OF_ANOTHER_RUN } else { "" })?;
+                writers.lost(&outcome)?;
                 rows_lost += 1;
-                rows_of_another_run += u64::from(is_of_another_run);
+                rows_of_another_run += u64::from(lost.is_of_another_run(&outcome));
                 continue;
             }
             books.count(&outcome.fate);
             match &outcome.fate {
                 Fate::Failed { code, message } => {
                     let row = row.ok_or_else(|| changed(plan))?;
-                    let cells = match row.attempt.filter(|attempt| purged.contains(attempt)) {
-                        Some(attempt) => blank_but_id(row.cells, attempt),
-                        None => row.cells,
-                    };
-                    writers.failed(cells, &format!("{code}: {message}"))?;
+                    writers.failed(what_stays(row, purged), &format!("{code}: {message}"))?;
                 }
                 _ => writers.other(&outcome)?,
             }
@@ -189,6 +182,14 @@ fn changed(plan: &Plan) -> Stop {
     Stop::new(Exit::Configuration, what)
 }
 
+/// The cells of a failed row; of one that was purged its id only.
+fn what_stays(row: InputRow, purged: &BTreeSet<AttemptId>) -> Vec<InputCell> {
+    match row.attempt.filter(|attempt| purged.contains(attempt)) {
+        Some(attempt) => blank_but_id(row.cells, attempt),
+        None => row.cells,
+    }
+}
+
 /// One writer per file.
 struct Writers {
     migrated: CsvDraft,
@@ -228,7 +229,7 @@ impl Writers {
             lost: CsvDraft::create(
                 &folder.join(names::LOST),
                 &[],
-                ["Attempt ID", "Row", "Launch ID", "Written at", "Detail"],
+                ["Attempt ID", "Row", "Launch ID", "Written at"],
             )?,
             error_column,
         })
@@ -265,11 +266,11 @@ impl Writers {
         }
     }
 
-    fn lost(&mut self, outcome: &Outcome, detail: &str) -> Result<(), Fault> {
+    fn lost(&mut self, outcome: &Outcome) -> Result<(), Fault> {
         let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
         let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at, detail])
+        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
     }
 
     fn finish(self) -> Result<(), Fault> {

@@ -45,7 +45,7 @@ pub fn open(path: &Path) -> io::Result<Standing> {
     if !fs::metadata(path)?.is_file() {
         return look(path);
     }
-    // A pipe that has taken the file's place meanwhile makes nobody wait either.
+    // Nor is a pipe waited for that has taken the file's place meanwhile.
     let no_wait = OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(no_wait).open(path)?;
     let metadata = file.metadata()?;

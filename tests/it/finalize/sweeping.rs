@@ -304,6 +304,18 @@ async fn nothing_is_published_once_the_lock_is_lost_although_there_is_nothing_to
 }
 
 #[tokio::test]
+async fn the_lock_is_held_until_the_caller_has_published_the_summary() {
+    let world = World::new(1, 1);
+    world.record(TRY_A, &[migrated(1, 1)]).await;
+    let (_, quiet) = world.merge().await.unwrap();
+    assert!(!world.results().is_empty());
+    let is_released = || world.journal.entries().iter().any(|entry| entry == "fence: released");
+    assert!(!is_released());
+    quiet.end().await;
+    assert!(is_released());
+}
+
+#[tokio::test]
 async fn a_rollback_that_another_plans_run_began_is_not_gone_on_with() {
     let world = world_with_orphans().await;
     let mark = |plan| RolledBack { plan, decided: decided(), attempts: None };

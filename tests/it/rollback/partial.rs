@@ -8,7 +8,6 @@ use crate::support::{
     app::{Sample, TestApp, assert_same},
     azurite::Azurite,
     csv::Csv,
-    process::{ended, until},
 };
 
 #[tokio::test]
@@ -238,36 +237,4 @@ async fn no_blob_stays_of_a_whole_run_of_which_rows_were_lost() {
     app.lose(&app.migrated()[4]).await;
     rollback(&app, &["--yes", "--reason", "it was called off"]).await.expect(0);
     assert_same(&target(&app).await, &before);
-}
-
-/// A rollback asks for the run's lock again and again.
-const WAITS_FOR_THE_LOCK: &str = "select count(*) from pg_stat_activity where datname = current_database()
-    and application_name like '%/rollback/%' and query like '%advisory%'";
-/// A merge looks for its rows in a table that another session has locked.
-const MERGE_LOOKS: &str = "select count(*) from pg_locks where not granted and mode = 'AccessShareLock'
-    and relation = 'lti_launch_sessions'::regclass and database = (select oid from pg_database where datname = current_database())";
-
-#[tokio::test]
-async fn attempts_that_are_rolled_back_while_the_first_merge_is_under_way_are_not_in_its_results() {
-    let sample = Sample::with(12, 59, |sample| sample.plain = true).await;
-    let app = TestApp::without_cluster(&sample).await;
-    app.run(&["plan"]).await.expect(0);
-    app.run(&["shard", "--shard", "0"]).await.expect(0);
-    let submissions = Csv::read(&sample.path("submission_files.csv"));
-    let chosen: Vec<&str> = submissions.column("Attempt ID").take(3).map(str::trim).collect();
-    let ids = attempts_file(&app, &chosen);
-
-    let mut holding = app.database.pool().begin().await.unwrap();
-    let lock = "lock table lti_launch_sessions in access exclusive mode";
-    sqlx::Executor::execute(&mut *holding, lock).await.unwrap();
-    let mut merging = app.start(&["finalize"]);
-    until("the merge looks for rows", || async { app.database.number(MERGE_LOOKS).await > 0 }).await;
-    let mut rolling_back = app.start(&["rollback", "--attempts", &ids, "--yes", "--reason", "a test"]);
-    until("the rollback waits", || async { app.database.number(WAITS_FOR_THE_LOCK).await > 0 }).await;
-    holding.rollback().await.unwrap();
-    ended(&mut merging).await.expect(0);
-    ended(&mut rolling_back).await.expect(0);
-
-    assert_eq!(app.summary()["books"]["skipped"]["rolled_back"], json!(3));
-    assert_eq!(app.migrated().len(), 9);
 }

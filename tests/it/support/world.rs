@@ -16,7 +16,7 @@ use rogo_migrate::{
     report::{events::Events, observed::Observed},
     run::{
         DoneMarker, Plan, PlanId, RowSet, RunName, RunStore, Work,
-        lock::LockedRun,
+        lock::{LockedRun, Quiet},
         names,
         pins::Loss,
         segments::{SegmentDraft, recorded, segments},
@@ -246,6 +246,13 @@ impl World {
     }
 
     pub async fn finalize(&self) -> Result<Totals, Stop> {
+        let (totals, quiet) = self.merge().await?;
+        quiet.end().await;
+        Ok(totals)
+    }
+
+    /// Finalizes, and holds the run's lock on.
+    pub async fn merge(&self) -> Result<(Totals, Quiet), Stop> {
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
         let open_input = || {
             let input: Box<dyn InputRows> = Box::new(CsvText::new(&self.csv));
@@ -259,9 +266,7 @@ impl World {
             accept: None,
             events: &self.events,
         };
-        let (totals, quiet) = finalize(&context).await?;
-        quiet.end().await;
-        Ok(totals)
+        finalize(&context).await
     }
 
     /// The run, for whatever takes its lock.
