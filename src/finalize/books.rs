@@ -94,10 +94,10 @@ impl Totals {
 
     /// What may be done about lost rows.
     fn tell_ways_on(&self, next: NextLines<'_>, lines: &mut Vec<String>) {
-        let anothers = self.lost.of_another_run;
-        if anothers > 0 {
+        let of_another = self.lost.of_another_run;
+        if of_another > 0 {
             lines.push(format!(
-                "of {anothers} of them another run's submission stands: --redo lost does not move these; \
+                "of {of_another} of them another run's submission stands: --redo lost does not move these; \
                  accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts)"
             ));
         }

@@ -117,12 +117,12 @@ impl<'a> LookUp<'a> {
         let mut of_another_run = Vec::new();
         for held in held.into_iter().filter(|held| held.submission_id.is_some()) {
             let Some(row) = doubted.remove(&held.launch_id) else { continue };
-            let is_anothers = if self.is_taken_out(&row) {
+            let is_of_another = if self.is_taken_out(&row) {
                 !self.writers.wrote(&held).await?
             } else {
                 self.writers.another_wrote(&held).await?
             };
-            if is_anothers {
+            if is_of_another {
                 of_another_run.push(row);
             }
         }
