@@ -22,12 +22,17 @@ pub use verify::VerifyArgs;
 
 use clap::{
     Args, Parser, Subcommand,
-    builder::{PathBufValueParser, TypedValueParser as _},
+    builder::{PathBufValueParser, TypedValueParser},
 };
 use clap_complete::Shell;
 use serde::Serialize;
 
 use crate::{domain::local_path, sample::SampleOptions};
+
+/// A path of this machine.
+fn of_this_machine() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(local_path)
+}
 
 /// Moves exam submissions from a Rogo export into an assessment platform, once, with nothing lost.
 #[derive(Debug, Parser)]
@@ -62,7 +67,7 @@ Exit codes: 0 done · 1 verify found differences · 64 usage · 65 data refused 
 #[derive(Debug, Args, Serialize)]
 pub struct GlobalFlags {
     /// Config file (TOML): any setting by its flag's name with `_`; no secrets
-    #[arg(long, global = true, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, global = true, value_name = "FILE", value_parser = of_this_machine())]
     #[serde(skip)]
     pub config: Option<PathBuf>,
     /// Log lines as text or json [env: ROGO_LOG_FORMAT] [default: text on a terminal, else json]
@@ -160,7 +165,7 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
     /// Read this bundle of `results --bundle`, not the run store
-    #[arg(long, value_name = "FILE", conflicts_with = "watch", value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "FILE", conflicts_with = "watch", value_parser = of_this_machine())]
     pub bundle: Option<PathBuf>,
     /// Name and location of the run.
     #[command(flatten)]

@@ -9,7 +9,6 @@ pub mod sweep;
 pub mod results;
 pub mod fold;
 mod slices;
-mod signs;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -24,7 +23,7 @@ use crate::{
     ports::Blobs,
     report::events::Events,
     run::{
-        Decided, Lost,
+        Decided, Lost, heartbeats,
         lock::{LockedRun, Quiet},
         orphans::Swept,
         purged,
@@ -106,7 +105,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     let input = (context.open_input)().await?;
     let purged = purged::attempts(store).await?;
     let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
-    signs::read(store, plan, &mut drafts.fold).await?;
+    // That each process lived, and when it waited.
+    heartbeats::each(store, plan, |beat| drafts.fold.process(beat.shard, &beat.waits)).await?;
     let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;
     // Rows that were accepted now are lost no more.

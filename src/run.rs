@@ -26,6 +26,7 @@ pub mod receipts;
 pub mod results;
 pub mod source_files;
 pub mod clocks;
+pub mod heartbeats;
 pub mod archive;
 pub mod bundle;
 pub mod evidence;

@@ -2,34 +2,31 @@
 
 use std::path::PathBuf;
 
-use clap::{
-    Args,
-    builder::{PathBufValueParser, TypedValueParser as _},
+use clap::Args;
+
+use super::{
+    AttemptFlags, OutFlags, ReasonFlags, SettingFlags, StoreFlags, VerifyStoreFlags, of_this_machine,
 };
-
-use crate::domain::local_path;
-
-use super::{AttemptFlags, OutFlags, ReasonFlags, SettingFlags, StoreFlags, VerifyStoreFlags};
 
 /// Arguments of `rogo-migrate results`.
 #[derive(Debug, Args)]
 pub struct ResultsArgs {
     /// The folder to copy them to
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["evidence", "bundle"], value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["evidence", "bundle"], value_parser = of_this_machine())]
     pub to: Option<PathBuf>,
     /// Pack what an auditor keeps into this zip instead: plan, settings, books, receipts, manifests, prediction, verification,
     /// decisions, and SHA256SUMS; without personal data
-    #[arg(long, value_name = "FILE", conflicts_with = "to", value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "FILE", conflicts_with = "to", value_parser = of_this_machine())]
     pub evidence: Option<PathBuf>,
     /// With --evidence: a log to be packed too; may be repeated
-    #[arg(long, value_name = "FILE", requires = "evidence", value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "FILE", requires = "evidence", value_parser = of_this_machine())]
     pub logs: Vec<PathBuf>,
     /// With --evidence: the image that ran, as the registry names it: name@sha256:…
     #[arg(long, value_name = "IMAGE", requires = "evidence")]
     pub image: Option<String>,
     /// Put what tells the run into this zip instead: plan, summary, report, CSVs, durations. `status`, `report` and `explain
     /// CODE` read it with --bundle, without the run store
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "evidence"], value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "evidence"], value_parser = of_this_machine())]
     pub bundle: Option<PathBuf>,
     /// With --bundle: also the rows that failed as they came, and what verify found
     #[arg(long, requires = "bundle", conflicts_with_all = ["to", "evidence"])]
@@ -49,7 +46,7 @@ pub struct ReportArgs {
     #[command(flatten)]
     pub out: OutFlags,
     /// Read this bundle of `results --bundle`, not the run store
-    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "FILE", value_parser = of_this_machine())]
     pub bundle: Option<PathBuf>,
     /// Name and location of the run.
     #[command(flatten)]
@@ -66,7 +63,7 @@ pub struct ExplainArgs {
     #[arg(value_name = "CODE", conflicts_with = "attempt")]
     pub code: Option<String>,
     /// Also say how many rows of this bundle of `results --bundle` have the code, and which for example
-    #[arg(long, value_name = "FILE", requires = "code", conflicts_with = "attempt", value_parser = PathBufValueParser::new().try_map(local_path))]
+    #[arg(long, value_name = "FILE", requires = "code", conflicts_with = "attempt", value_parser = of_this_machine())]
     pub bundle: Option<PathBuf>,
     /// Everything the run knows about this attempt, and what stands in the target now; prints personal data
     #[arg(long, value_name = "N")]

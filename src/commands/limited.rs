@@ -3,20 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
-
 use crate::{
     domain::{Books, ShardIndex},
-    ports::{Fault, FaultKind},
+    ports::Fault,
     report::limits::of_shards,
     run::{
-        Commits, DoneMarker, DoneMarkers, Limit, Plan, RunStore, StageLatency, Warning, WarningCode, Work,
-        names,
+        Commits, DoneMarker, DoneMarkers, Heartbeat, Limit, Plan, RunStore, StageLatency, Warning,
+        WarningCode, Work, heartbeats,
     },
 };
-
-/// Heartbeats that are read at a time.
-const READS: usize = 16;
 
 /// What the processes of all shards tell of the run.
 pub(super) struct Limited {
@@ -59,34 +54,22 @@ struct Told {
 }
 
 /// Reads the last heartbeats of the processes that made no done marker: stopped, evicted or killed ones. A process that
-/// made one tells everything there. A heartbeat without a readable text is left out: it changes no row.
+/// made one tells everything there.
 async fn without_marker(
     store: &RunStore,
     plan: &Plan,
     done: &BTreeMap<ShardIndex, DoneMarker>,
 ) -> Result<Told, Fault> {
     let mut found = Told::default();
-    let names = store.list(names::HEARTBEATS).await?;
-    let mut beats = stream::iter(names)
-        .map(|name| async move { (store.heartbeat(&plan.id, &name).await, name) })
-        .buffered(READS);
-    while let Some((read, name)) = beats.next().await {
-        let beat = match read {
-            Ok(Some(beat)) => beat,
-            Ok(None) => continue,
-            Err(fault) if fault.kind == FaultKind::Corrupt => {
-                tracing::debug!(name, fault = %fault.chain(), "the summary leaves out this heartbeat");
-                continue;
-            }
-            Err(fault) => return Err(fault),
-        };
+    let add = |beat: Heartbeat| {
         if done.get(&beat.shard).is_none_or(|marker| marker.writer != beat.writer) {
             found.work.entry(beat.shard).or_default().add(&beat.work);
             for (invariant, times) in beat.violations {
                 *found.broken.entry(invariant).or_default() += times;
             }
         }
-    }
+    };
+    heartbeats::each(store, plan, add).await?;
     Ok(found)
 }
 

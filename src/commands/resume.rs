@@ -102,7 +102,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
 /// The Jobs of a run of the chart may be in another namespace than that of the context, or in a cluster that this machine does
 /// not know, paused for example: nothing is begun beside them on a guess.
 async fn not_elsewhere(settings: &StoreSettings, searched: &Searched) -> Result<(), Stop> {
-    let line = || own_line(settings);
+    let line = own_line(settings);
     let unknown = match searched {
         Searched::Chosen(_) => return Ok(()),
         Searched::OfContext(namespace) => format!(
@@ -110,7 +110,6 @@ async fn not_elsewhere(settings: &StoreSettings, searched: &Searched) -> Result<
              paused for example, so nothing was started; say where they are: {} {line}; if they were uninstalled: \
              ROGO_NAMESPACE={namespace} {line}",
             rerun::IN_NAMESPACE,
-            line = line(),
         ),
         Searched::Nowhere => format!(
             "this machine knows no cluster (it is no pod with a service account's token, and has no usable kubeconfig); its Jobs \
@@ -118,7 +117,6 @@ async fn not_elsewhere(settings: &StoreSettings, searched: &Searched) -> Result<
              or the cluster is gone: {} {line}",
             rerun::IN_CLUSTER,
             WITHOUT_CLUSTER,
-            line = line(),
         ),
     };
     let store = connect::store_of(settings)?;

@@ -221,6 +221,11 @@ impl Fault {
         self.code.is_some() || self.status.is_some()
     }
 
+    /// Whether the service gave no answer, and may give one later.
+    pub fn is_silence(&self) -> bool {
+        self.kind == FaultKind::Unavailable && !self.is_answer()
+    }
+
     /// The description and all its causes in one line, each said once.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

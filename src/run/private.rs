@@ -37,6 +37,7 @@ pub struct Whole {
     file: File,
     place: PathBuf,
     part: PathBuf,
+    is_finished: bool,
 }
 
 impl Whole {
@@ -49,7 +50,7 @@ impl Whole {
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.map_or(Ok(()), create_folder)?;
         let part = folder.unwrap_or(Path::new(".")).join(format!(".{}.part", name.to_string_lossy()));
-        Ok(Self { file: create(&part)?, place: place.to_owned(), part })
+        Ok(Self { file: create(&part)?, place: place.to_owned(), part, is_finished: false })
     }
 
     /// A handle to write it with.
@@ -58,16 +59,20 @@ impl Whole {
     }
 
     /// Puts it on disk and gives it its name.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.part, &self.place)
+        fs::rename(&self.part, &self.place)?;
+        self.is_finished = true;
+        Ok(())
     }
 }
 
 impl Drop for Whole {
     fn drop(&mut self) {
-        // A finished one has its own name; one that cannot be removed is replaced by the next try.
-        let _ = fs::remove_file(&self.part);
+        if !self.is_finished {
+            // One that cannot be removed is replaced by the next try.
+            let _ = fs::remove_file(&self.part);
+        }
     }
 }
 

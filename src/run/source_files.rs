@@ -170,8 +170,7 @@ pub async fn list_each(
             Err(fault) => {
                 let fault = told_apart(source, container, fault).await;
                 way.not_listed = Some(format!("it could not be listed ({})", fault.what));
-                let unanswered = fault.kind == FaultKind::Unavailable && fault.status.is_none();
-                way.is_silent = unanswered && way.pages == 0 && !fault.before_asking;
+                way.is_silent = fault.is_silence() && way.pages == 0 && !fault.before_asking;
                 way.fault = Some(fault.kind);
             }
             Ok(page) => {

@@ -100,8 +100,8 @@ impl Pace {
     /// As [`Pace::steady_watched`], for an operation that may fail because of its row. From the fourth try on, `ask`
     /// probes the service with a request that does not concern the row, right before and right after each try.
     /// Only five failed tries between answered probes (20 if other transactions were in a commit's way) prove that the row
-    /// is to blame, even if other operations fail too; if a probe gets no answer, the operation is not tried. If the service refuses a name and answers the
-    /// probe, the row is to blame at once.
+    /// is to blame, even if other operations fail too; if a probe gets no answer, the operation is not tried. If the service
+    /// refuses a name and answers the probe, the row is to blame at once.
     pub async fn steady_examined<T, O, A>(
         &self,
         services: &[Service],

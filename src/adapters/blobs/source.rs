@@ -14,8 +14,8 @@ mod local;
 mod whole;
 
 use known::KnownIdentity;
-pub(super) use local::is_in;
 use local::{head_local, local, read_local};
+pub(super) use local::{is_in, real_folders};
 use whole::{Refusals, neighbour};
 
 use super::{

@@ -11,7 +11,10 @@ use futures_util::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{faults, source::is_in};
+use super::{
+    faults,
+    source::{is_in, real_folders},
+};
 use crate::ports::{
     BlobInfo, Fault, Service,
     deadline::{LARGE_WORK, in_time},
@@ -57,7 +60,8 @@ fn walk(prefix: &str, allowed: &[PathBuf], pages: &mpsc::Sender<Page>) -> io::Re
     let start = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
     let start = PathBuf::from(format!("{start}/"));
     let (real, mut page) = (fs::canonicalize(&start)?, Vec::new());
-    let mut folders = if real == start || is_in(allowed, &real) { vec![start] } else { Vec::new() };
+    let allowed = real_folders(allowed);
+    let mut folders = if real == start || is_in(&allowed, &real) { vec![start] } else { Vec::new() };
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
@@ -74,7 +78,7 @@ fn walk(prefix: &str, allowed: &[PathBuf], pages: &mpsc::Sender<Page>) -> io::Re
                 Err(error) if leads_nowhere(&error) => continue,
                 file => file?,
             };
-            if entry.file_type()?.is_symlink() && !is_in(allowed, &fs::canonicalize(&path)?) {
+            if entry.file_type()?.is_symlink() && !is_in(&allowed, &fs::canonicalize(&path)?) {
                 continue;
             }
             if file.is_file() {

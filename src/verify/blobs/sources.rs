@@ -122,7 +122,7 @@ async fn listed_patiently(source: &dyn Source, wanted: &Wanted) -> Result<Listed
             continue;
         }
         match within(SILENT_FOR, || first_page(source, container)).await {
-            Err(fault) if fault.kind == FaultKind::Unavailable && fault.status.is_none() => {}
+            Err(fault) if fault.is_silence() => {}
             Ok(()) | Err(_) => return list().await,
         }
     }

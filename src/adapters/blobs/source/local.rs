@@ -41,7 +41,7 @@ async fn at(
         let above = |folder: &&PathBuf| **folder != path && path.starts_with(folder);
         Ok(match look(&path) {
             Ok(standing) => {
-                let is_allowed = standing.real == path || is_in(&folders, &standing.real);
+                let is_allowed = standing.real == path || is_in(&real_folders(&folders), &standing.real);
                 Ok((standing, is_allowed))
             }
             Err(error) => {
@@ -72,9 +72,14 @@ async fn at(
     }
 }
 
-/// Whether the path without links is below one of the folders, which may be links themselves.
+/// The folders without links, which they may be themselves.
+pub(in crate::adapters::blobs) fn real_folders(folders: &[PathBuf]) -> Vec<PathBuf> {
+    folders.iter().filter_map(|folder| fs::canonicalize(folder).ok()).collect()
+}
+
+/// Whether the path is below one of the folders, all without links.
 pub(in crate::adapters::blobs) fn is_in(folders: &[PathBuf], real: &Path) -> bool {
-    folders.iter().any(|folder| fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder)))
+    folders.iter().any(|folder| real.starts_with(folder))
 }
 
 fn leads_out(real: &Path) -> String {
