@@ -7,11 +7,10 @@ use reqwest::{Body, Client, header::CONTENT_LENGTH};
 
 use super::support::{app::Sample, azurite::Azurite};
 
-/// Copies every source file into a new container, `width` at a time.
-pub async fn pass(sample: &Sample, width: usize) -> Duration {
+/// Copies these source files into a new container, `width` at a time.
+pub async fn pass(sample: &Sample, files: &[(String, String)], width: usize) -> Duration {
     let azurite = Azurite::shared().await;
     let container = azurite.container().await;
-    let files = sample.files();
     let client = Client::new();
     let began = Instant::now();
     futures_util::stream::iter(files.iter().enumerate())

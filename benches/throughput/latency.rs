@@ -27,6 +27,9 @@ use super::{
 pub const CONNECTIONS: u32 = 15;
 /// The most submissions that share a round trip.
 const BATCH: f64 = 64.0;
+/// CPU per submission, of three files of 100 KB.
+const CPU_SERVER_SIDE: Goal = Goal::AtMost(0.4);
+const CPU_STREAMED: Goal = Goal::AtMost(1.5);
 /// The short profile runs in CI beside other work: its goals are so much lower.
 const SHORT_MARGIN: f64 = 0.5;
 
@@ -98,14 +101,22 @@ pub async fn latency(goals: &mut Goals, options: &Options) {
     }
 }
 
-/// Requests to blobs for each file that the storage service copies by itself, its sources listed by the plan: counts, of few
-/// rows.
-pub async fn requests(goals: &mut Goals, rows: u64) {
-    let bench = Bench::start(rows, 1_024).await;
-    let measured = bench.shard(Distance::default()).await;
-    println!("requests to blobs of plan and shard, {rows} submissions of {FILES} files, copied server-side");
-    let each = measured.blob_requests as f64 / (rows * FILES) as f64;
-    goals.demand("requests per file", each, "", Goal::AtMost(1.01));
+/// Of files that a stub answers at once: requests to blobs for each that the storage service copies by itself, its sources
+/// listed by the plan, and CPU, of either way.
+pub async fn requests(goals: &mut Goals, options: &Options) {
+    let (rows, bytes) = (options.submissions, options.file_bytes);
+    println!("{rows} submissions of {FILES} files of {bytes} bytes, blobs answered by a stub");
+    let bench = Bench::start(rows, bytes.try_into().unwrap()).await;
+    for (way, goal) in [(Way::ServerSide, CPU_SERVER_SIDE), (Way::Streamed, CPU_STREAMED)] {
+        bench.stub.copy_server_side(way == Way::ServerSide);
+        let measured = bench.shard(Distance::default()).await;
+        if way == Way::ServerSide {
+            let each = measured.blob_requests as f64 / (rows * FILES) as f64;
+            goals.demand("requests per file of plan and shard", each, "", Goal::AtMost(1.01));
+        }
+        let cpu = measured.cost.cpu.as_secs_f64() * 1e3 / rows as f64;
+        Goals::compare(&format!("CPU per submission, {}", way.name()), cpu, "ms", goal);
+    }
 }
 
 /// The names of every file that the rows of a plain sample name.

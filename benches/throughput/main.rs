@@ -26,6 +26,7 @@ mod stub;
 mod sweep;
 mod telemetry;
 mod verify;
+mod whole;
 #[path = "../../tests/it/report/pages.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod pages;
@@ -65,6 +66,8 @@ use support::{
 const FILES: u64 = 3;
 /// Numbers of requests under way at which the lower bound is measured: the fastest of them is the bound.
 const WIDTHS: [usize; 4] = [16, 32, 64, 128];
+/// Submissions with which they are compared: Azurite keeps in memory whatever was ever written.
+const COMPARED: usize = 500;
 
 /// Of any process of ours, whatever the number of rows.
 const MEMORY: Goal = Goal::AtMost(150.0);
@@ -81,7 +84,7 @@ struct Options {
     #[arg(long, default_value_t = 102_400)]
     file_bytes: u64,
     /// Times that floor and program run in turn; medians are printed
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 4)]
     rounds: usize,
     /// Rows of a run from folder to folder, of its verification, and of a run over the target that then holds them
     /// all; 0 leaves them out
@@ -171,7 +174,10 @@ struct Options {
     /// Instead of all else: the number of copies in flight that the program finds, beside fixed ones
     #[arg(long)]
     climb: bool,
-    /// Rows of `--verify` (a tenth of them first), `--verify-blobs`, `--predict` (a fifth of them first), `--receipts`, `--shards` (of each),
+    /// Instead of all else: a run from its plan to its results, in 8 processes, and its slope
+    #[arg(long)]
+    whole: bool,
+    /// Rows of `--whole` and `--verify` (a tenth of them first), `--verify-blobs`, `--predict` (a fifth of them first), `--receipts`, `--shards` (of each),
     /// `--growth` (of the smaller shard), `--large` (of the smaller) and `--climb`
     #[arg(long)]
     rows: Option<u64>,
@@ -195,7 +201,7 @@ async fn main() -> ExitCode {
         .await;
         copies(&mut goals, &options, &plain).await;
         round_trips(&mut goals, &options, &plain).await;
-        latency::requests(&mut goals, options.submissions).await;
+        latency::requests(&mut goals, options).await;
     }
     if options.held > 0 {
         held(&mut goals, options.held).await;
@@ -220,6 +226,8 @@ async fn named(goals: &mut Goals, options: &Options) -> bool {
         telemetry::telemetry(goals, options.told, options.rounds).await;
     } else if options.report {
         report::report(goals, options.report_rows, options.report_shards);
+    } else if options.whole {
+        whole::whole(goals, options.rows.unwrap_or(300_000)).await;
     } else if options.verify {
         verify::verify(goals, options.rows.unwrap_or(300_000)).await;
     } else if options.verify_blobs {
@@ -250,8 +258,10 @@ async fn copies(goals: &mut Goals, options: &Options, sample: &Sample) {
     );
     let mut width = WIDTHS[0];
     let mut fastest = 0.0;
+    let files = sample.files();
+    let some = &files[..files.len().min(COMPARED * FILES as usize)];
     for tried in WIDTHS {
-        let rate = per_second(options.submissions, floor::pass(sample, tried).await);
+        let rate = per_second(some.len() as u64 / FILES, floor::pass(sample, some, tried).await);
         println!("  floor, {tried} at a time            {rate:8.1} submissions/s");
         if rate > fastest {
             (fastest, width) = (rate, tried);
@@ -260,10 +270,16 @@ async fn copies(goals: &mut Goals, options: &Options, sample: &Sample) {
     let mut ratios = Vec::new();
     let mut rates = Vec::new();
     let mut costs = Vec::new();
-    for _ in 0..options.rounds {
-        let floor = per_second(options.submissions, floor::pass(sample, width).await);
-        let cost = migrate(sample).await;
-        let rate = per_second(options.submissions, cost.elapsed);
+    for round in 0..options.rounds {
+        // Which of the two is first changes from round to round.
+        let (floor, cost) = if round % 2 == 0 {
+            let floor = floor::pass(sample, &files, width).await;
+            (floor, migrate(sample).await)
+        } else {
+            let cost = migrate(sample).await;
+            (floor::pass(sample, &files, width).await, cost)
+        };
+        let [floor, rate] = [floor, cost.elapsed].map(|elapsed| per_second(options.submissions, elapsed));
         println!("  floor {floor:8.1}, program {rate:8.1} submissions/s: {:.2}", rate / floor);
         ratios.push(rate / floor);
         rates.push(rate);
@@ -326,7 +342,8 @@ async fn round_trips(goals: &mut Goals, options: &Options, sample: &Sample) {
     discard(&app).await;
 }
 
-/// Rows that need no copy: all of them are in the target, brought there by a run from folder to folder.
+/// Rows that need no copy: all of them are in the target, brought there by a run from folder to folder; or are named by
+/// `--exclude`; or have no attempt in the mapping.
 async fn held(goals: &mut Goals, rows: u64) {
     println!("{rows} submissions of {FILES} files of 100 bytes, folder to folder");
     let sample = Sample::in_folder(rows, 2, |sample| {
@@ -348,18 +365,46 @@ async fn held(goals: &mut Goals, rows: u64) {
     let again = cost::of(app.start(&["run", "--run", "again"])).await;
     Goals::compare("seconds (goal for 80,000)", again.elapsed.as_secs_f64(), "s", Goal::AtMost(3.0));
     goals.demand("peak memory", again.peak_bytes as f64 / 1e6, "MB", MEMORY);
-    println!("a shard of such a run, from its start to its end");
-    app.run(&["plan", "--run", "shard"]).await.expect(0);
-    let shard = cost::of(app.start(&["shard", "--run", "shard", "--shard", "0"])).await;
+    without_copies(goals, &app, "already migrated", &[], rows).await;
+    let attempts = sample.folder.path().join("attempts.csv");
+    fs::write(&attempts, excluded(&sample)).unwrap();
+    let attempts = attempts.display().to_string();
+    without_copies(goals, &app, "excluded", &["--exclude", &attempts], rows).await;
+    let nothing = sample.folder.path().join("nothing.csv");
+    let mapping = fs::read_to_string(sample.path("attempt_number_mapping.csv")).unwrap();
+    fs::write(&nothing, mapping.lines().next().unwrap()).unwrap();
+    let nothing = nothing.display().to_string();
+    without_copies(goals, &app, "failed in the rules", &["--mapping", &nothing], rows).await;
+}
+
+/// A shard from its start to its end, none of whose rows has a file copied.
+async fn without_copies(goals: &mut Goals, app: &TestApp<'_>, why: &str, inputs: &[&str], rows: u64) {
+    println!("a shard whose rows are all {why}, from its start to its end");
+    let run = why.replace(' ', "-");
+    let run = ["--run", &run];
+    app.run(&[&["plan"], run.as_slice(), inputs].concat()).await.expect(0);
+    let shard = cost::of(app.start(&[&["shard", "--shard", "0"], run.as_slice(), inputs].concat())).await;
     Goals::compare("rows per second", per_second(rows, shard.elapsed), "", Goal::AtLeast(30_000.0));
     Goals::figure("CPU per row", shard.cpu.as_secs_f64() * 1e6 / rows as f64, "µs");
     goals.demand("peak memory", shard.peak_bytes as f64 / 1e6, "MB", MEMORY);
 }
 
-/// What a shard costs beside its rows: the same rows in one shard and in 200, all moved by one process.
+/// A file of `--exclude` that names every row.
+fn excluded(sample: &Sample) -> String {
+    let mut reader = csv::Reader::from_path(sample.path("submission_files.csv")).unwrap();
+    let column = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
+    let mut text = String::from("Attempt ID,Reason\n");
+    for row in reader.records() {
+        text.push_str(&row.unwrap()[column]);
+        text.push_str(",not wanted\n");
+    }
+    text
+}
+
+/// What a shard costs beside its rows: the same rows in one shard and in 1,000, all moved by one process.
 async fn many_shards() {
     const ROWS: u64 = 2_000;
-    const SHARDS: u32 = 200;
+    const SHARDS: u32 = 1_000;
     println!(
         "{ROWS} submissions of {FILES} files of 100 bytes, folder to folder, in 1 shard and in {SHARDS}"
     );

@@ -25,7 +25,7 @@ const LARGE: usize = 20_000_000;
 /// Copies in flight for each of 8 workers: 512.
 const MANY_COPIES: &str = "64";
 /// Copies in flight for each of 5 workers: what [`climb`] is compared with.
-const FIXED: [&str; 4] = ["8", "16", "32", "64"];
+const FIXED: [&str; 5] = ["8", "16", "32", "64", "128"];
 /// The time in which the best number of copies is to be found.
 const CLIMB: Duration = Duration::from_secs(10);
 /// How long a run of [`climb`] may last, with its start.
@@ -74,8 +74,15 @@ pub async fn growth(goals: &mut Goals, rows: u64, rounds: usize) {
     let (few, many) = (Bench::start(rows, 1_024).await, Bench::start(10 * rows, 1_024).await);
     println!("a shard of {rows} submissions and one of {}, blobs answered by a stub", 10 * rows);
     let (mut cpu, mut time) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let (few, many) = (few.shard(Distance::default()).await, many.shard(Distance::default()).await);
+    for round in 0..rounds {
+        // Which of the two is first changes from round to round.
+        let (few, many) = if round % 2 == 0 {
+            let few = few.shard(Distance::default()).await;
+            (few, many.shard(Distance::default()).await)
+        } else {
+            let many = many.shard(Distance::default()).await;
+            (few.shard(Distance::default()).await, many)
+        };
         shown("few", &few, None);
         shown("many", &many, None);
         cpu.push(many.cost.cpu.as_secs_f64() / few.cost.cpu.as_secs_f64() / 10.0);
