@@ -24,6 +24,9 @@ pub struct Commit {
     pub digest: Vec<u8>,
 }
 
+/// Rows whose commits are heard: with one under way they take a minute.
+const ROWS: &str = "8000";
+
 /// Runs the program with one row under way; the statement, and every commit.
 pub async fn heard(bench: &Bench) -> (String, Vec<Commit>) {
     let ear = Ear::start(TestServer::get().address()).await;
@@ -31,7 +34,7 @@ pub async fn heard(bench: &Bench) -> (String, Vec<Commit>) {
     app.set("ROGO_WORKERS", "1");
     app.set("ROGO_IN_FLIGHT", "1");
     app.set("DATABASE_URL", app.database.url_through(ear.address));
-    app.run(&["run"]).await.expect(0);
+    app.run(&["run", "--limit", ROWS]).await.expect(0);
     ear.said(COMMIT)
 }
 

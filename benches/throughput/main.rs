@@ -201,7 +201,7 @@ async fn main() -> ExitCode {
         .await;
         copies(&mut goals, &options, &plain).await;
         round_trips(&mut goals, &options, &plain).await;
-        latency::requests(&mut goals, options).await;
+        latency::requests(&mut goals, &options).await;
     }
     if options.held > 0 {
         held(&mut goals, options.held).await;

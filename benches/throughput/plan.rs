@@ -1,5 +1,7 @@
 //! How long a plan takes whose warehouse is an export, so that it writes facts files.
 
+use std::fs;
+
 use tempfile::tempdir;
 
 use rogo_migrate::sample::{self, Files, SampleOptions};
@@ -25,6 +27,8 @@ pub async fn plan(goals: &mut Goals, rows: u64) {
     (options.plain, options.files) = (true, Files::None);
     sample::generate(&options).unwrap();
     let tds = TdsServer::start(Data::default(), tds::Options::default()).await.unwrap();
+    // The plan looks at one of the source files, none of which is there.
+    fs::create_dir(folder.path().join("sample/files")).unwrap();
     let sample = Sample { folder, source: String::new(), tds };
     let app = folders(&sample).await;
     println!("plan of {rows} rows with facts files, {SHARDS} shards, local files");
