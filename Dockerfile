@@ -11,8 +11,12 @@ WORKDIR /build
 RUN command -v make || { apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*; }
 # With a version: the list of dependencies in the binary itself (cargo audit bin reads it), by this cargo-auditable.
 ARG AUDITABLE=
-# The same binary from the same sources, wherever cargo keeps them.
-ENV RUSTFLAGS="--remap-path-prefix=/usr/local/cargo=cargo --remap-path-prefix=/build=."
+# The same binary from the same sources, wherever cargo keeps them and whichever machine builds it: jemalloc's configure would ask the
+# CPU for the width of its addresses, and the kernel for the size of its huge pages.
+ENV RUSTFLAGS="--remap-path-prefix=/usr/local/cargo=cargo --remap-path-prefix=/build=." \
+    CFLAGS="-ffile-prefix-map=/usr/local/cargo=cargo -ffile-prefix-map=/build=." \
+    JEMALLOC_SYS_WITH_LG_VADDR=48 \
+    JEMALLOC_SYS_WITH_LG_HUGEPAGE=21
 RUN test -z "$AUDITABLE" || RUSTFLAGS= cargo install --locked --root /usr/local cargo-auditable@"$AUDITABLE"
 
 # The dependencies, in a layer of their own that stands until Cargo.toml or Cargo.lock change.

@@ -210,9 +210,16 @@ mod tests {
 
     use super::*;
 
-    /// Gives tokens that end in five minutes, so many times.
+    /// Gives tokens that last so many minutes, so many times.
     #[derive(Debug)]
-    struct Source(AtomicUsize);
+    struct Source {
+        left: AtomicUsize,
+        minutes: i64,
+    }
+
+    fn identity(tokens: usize, minutes: i64) -> Arc<EntraCredential> {
+        EntraCredential::planted(Arc::new(Source { left: AtomicUsize::new(tokens), minutes }))
+    }
 
     #[async_trait::async_trait]
     impl TokenCredential for Source {
@@ -221,9 +228,9 @@ mod tests {
             _: &[&str],
             _: Option<TokenRequestOptions<'_>>,
         ) -> azure_core::Result<AccessToken> {
-            let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
             let left = left.map_err(|_| Error::with_message(ErrorKind::Credential, "no route to host"))?;
-            let end = OffsetDateTime::now_utc() + azure_core::time::Duration::minutes(5);
+            let end = OffsetDateTime::now_utc() + azure_core::time::Duration::minutes(self.minutes);
             Ok(AccessToken::new(format!("token {left}"), end))
         }
     }
@@ -231,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_cannot_be_renewed_early_is_used_to_its_end() {
         // One token to find the identity by, one to use.
-        let entra = EntraCredential::planted(Arc::new(Source(AtomicUsize::new(2))));
+        let entra = identity(2, 5);
         let first = entra.get_token(&["scope"], None).await.unwrap();
         for _ in 0..2 {
             let again = entra.get_token(&["scope"], None).await.unwrap();
@@ -241,5 +248,16 @@ mod tests {
         entra.kept.lock().await.as_mut().unwrap().renew_at = OffsetDateTime::now_utc();
         entra.get_token(&["scope"], None).await.unwrap_err();
         assert!(entra.is_known(), "it has shown itself");
+    }
+
+    /// A copy by the storage service reads its source with the token that it was given when it began.
+    #[tokio::test]
+    async fn a_token_that_may_end_during_a_copy_is_renewed_before() {
+        for (minutes, is_renewed) in [(9, true), (11, false)] {
+            let entra = identity(4, minutes);
+            let first = entra.get_token(&["scope"], None).await.unwrap();
+            let second = entra.get_token(&["scope"], None).await.unwrap();
+            assert_eq!(second.token.secret() != first.token.secret(), is_renewed, "{minutes} min");
+        }
     }
 }

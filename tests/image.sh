@@ -11,8 +11,11 @@ check_image_size() {
 
 # digest_of_program IMAGE: SHA-256 of the program in it.
 digest_of_program() {
-  local container
-  container=$(docker create "$1")
-  docker cp "$container:/usr/local/bin/rogo-migrate" - | tar --extract --to-stdout | sha256sum | cut -d ' ' -f 1
+  local container digest
+  container=$(docker create "$1") || return
+  # Of nothing there is a digest too: what cannot be read must not look like a program.
+  digest=$(docker cp "$container:/usr/local/bin/rogo-migrate" - | tar --extract --to-stdout | sha256sum | cut -d ' ' -f 1) || digest=""
   docker rm "$container" >/dev/null
+  [ -n "$digest" ] || { echo "the program in the image $1 cannot be read" >&2; return 1; }
+  echo "$digest"
 }

@@ -35,7 +35,8 @@ need_postgres() {
 # at_least WANTED FOUND: whether a version, as 20.1.0, is that one or a newer one.
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-NODE_LEAST=18.0.0
+# The clients that Azurite, tedious and the browser's driver bring along want it.
+NODE_LEAST=20.0.0
 # Helm 4 is built with it.
 GO_LEAST=1.25.0
 AZURITE_VERSION=3.37.0

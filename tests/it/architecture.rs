@@ -449,6 +449,55 @@ fn no_function_of_the_program_is_long() {
     assert!(long.is_empty(), "make two of each:\n{}", long.join("\n"));
 }
 
+/// Statements of a test that start the program and wait for its end without a limit: one that hangs would hang all tests.
+fn without_a_limit(source: &str) -> Vec<String> {
+    let names = ["CARGO_BIN_EXE_rogo-migrate", "current_exe"];
+    let of_this_file = names.iter().any(|name| source.contains(name));
+    let starts = ["command(", "command_as(", "laptop(", "through_bash(", "Command::new("];
+    let ends = [".output()", ".status()", ".wait_with_output()"];
+    let other = |statement: &str| {
+        let named = statement.split_once("Command::new(").map(|(_, named)| named);
+        named.is_some_and(|named| names.iter().all(|name| !named.contains(name)))
+    };
+    let waits = |statement: &&str| ends.iter().any(|end| statement.contains(end)) && !other(statement);
+    let begins = |statement: &str| starts.iter().any(|start| statement.contains(start));
+    // Of a file that names the program every such statement, of another one those that begin with a command of the program.
+    source
+        .split(';')
+        .filter(|statement| waits(statement) && (of_this_file || begins(statement)))
+        .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+/// The only tests that may wait without [`without_a_limit`] finding it, each with its reason.
+const OTHER_LIMITS: &[(&str, &str)] = &[
+    ("tests/it/support/process.rs", "gives each wait its limit"),
+    ("tests/it/architecture.rs", "holds the words themselves"),
+    ("tests/it/cluster/kubectl.rs", "runs kubectl, which has limits of its own"),
+];
+
+#[test]
+fn every_test_that_runs_the_program_has_a_limit() {
+    for (source, found) in [
+        ("let a = Command::new(env!(\"CARGO_BIN_EXE_rogo-migrate\")).arg(\"x\").output().unwrap();", 1),
+        ("let mut a = Command::new(env!(\"CARGO_BIN_EXE_rogo-migrate\")); let b = a.output().unwrap();", 1),
+        ("let b = app.command(&[]).status().await;", 1),
+        ("let a = Command::new(env!(\"CARGO_BIN_EXE_rogo-migrate\")); let b = process::blocking(a);", 0),
+        ("let a = env!(\"CARGO_BIN_EXE_rogo-migrate\"); Command::new(\"mount\").output();", 0),
+        ("let b = Command::new(\"helm\").output().unwrap();", 0),
+    ] {
+        assert_eq!(without_a_limit(source).len(), found, "{source}");
+    }
+    let files = sources("tests/it").into_iter();
+    let files = files.filter(|(file, _)| OTHER_LIMITS.iter().all(|(other, _)| other != file));
+    let found: Vec<String> = files
+        .flat_map(|(file, text)| {
+            without_a_limit(&text).into_iter().map(move |line| format!("{file}: {line}"))
+        })
+        .collect();
+    assert!(found.is_empty(), "run it by process::output or process::blocking:\n{}", found.join("\n"));
+}
+
 /// Doc comments of one or two words, with their lines: they repeat the name. One that quotes a name of a column, a file
 /// or an option says what that name stands for.
 fn short_docs(source: &str) -> Vec<String> {

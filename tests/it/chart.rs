@@ -15,6 +15,7 @@ mod blanks;
 mod subchart;
 mod examples;
 mod commands;
+mod inline;
 mod notes;
 mod schema;
 mod live;

@@ -23,7 +23,7 @@ use rogo_migrate::{
 };
 use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV, data::DataFormat};
 
-use crate::support::plans;
+use crate::support::{plans, process};
 
 const WIDTHS: [usize; 3] = [80, 120, 200];
 
@@ -48,7 +48,7 @@ fn fits(screen: &str, columns: usize) {
 fn help(arguments: &[&str], columns: usize) -> String {
     let mut program = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
     program.args(arguments).arg("--help").env_clear().env("COLUMNS", columns.to_string());
-    let shown = program.output().unwrap();
+    let shown = process::blocking(program);
     assert!(shown.status.success(), "{arguments:?}");
     String::from_utf8(shown.stdout).unwrap()
 }

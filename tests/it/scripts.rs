@@ -1,5 +1,8 @@
 //! What scripts install, and where; and what they may delete.
 
+mod checks;
+mod release;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -67,7 +70,7 @@ fn an_installation_of_azurite_that_was_cut_off_is_made_anew() {
 #[test]
 fn programs_that_are_too_old_are_refused_with_the_version_that_is_needed() {
     for (name, answer, wanted) in [
-        ("node", "v17.9.1", "Node.js v17.9.1 is too old for Azurite: install 18.0.0 or newer"),
+        ("node", "v19.9.0", "Node.js v19.9.0 is too old for Azurite: install 20.0.0 or newer"),
         ("go", "go version go1.24.9 linux/amd64", "Go 1.24.9 is too old for Helm 4: install 1.25.0 or newer"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -77,6 +80,16 @@ fn programs_that_are_too_old_are_refused_with_the_version_that_is_needed() {
         let said = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(1), "{said}");
         assert!(said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn the_tests_ask_for_the_node_that_the_scripts_take() {
+    let need = read("tests/need.sh");
+    let least = need.lines().find_map(|line| line.strip_prefix("NODE_LEAST=")).unwrap();
+    let says = format!("node ({} or later) is needed", least.split('.').next().unwrap());
+    for file in ["tests/it/support/azurite.rs", "tests/it/warehouse/tedious.rs"] {
+        assert!(read(file).contains(&says), "{file}: {says}");
     }
 }
 
@@ -194,6 +207,63 @@ fn a_long_build_of_the_demonstration_on_kubernetes_says_that_it_still_runs_and_w
     assert!(said.contains("#8 no space is left\nfailed: docker build --network host"), "{said}");
 }
 
+/// A kubectl of a cluster in which everything that is asked for succeeds, and the finalizer has ended as `END` says.
+const ENDED: &str = r#"#!/bin/sh
+case "$*" in
+  *"apply --filename"*) cat >/dev/null ;;
+  *"get namespace"*) ;;
+  *"get jobs --selector app.kubernetes.io/component=finalize"*) echo job.batch/finalizer ;;
+  *"get job.batch/finalizer"*conditions*) printf %s "$END" ;;
+  *"get job.batch/finalizer"*succeeded*) [ "$END" = Failed ] || printf 1 ;;
+  *"get jobs"*) echo 'NAME STATUS' ;;
+  *"logs job.batch/finalizer"*) echo 'the books' ;;
+esac
+"#;
+
+/// A Helm whose test says what it found, and ends with `TESTED`.
+const TESTS: &str = r#"#!/bin/sh
+[ "$1" = test ] || exit 0
+echo 'checks: target reached'
+exit "$TESTED"
+"#;
+
+#[test]
+fn the_demonstration_on_kubernetes_says_what_its_check_and_its_failed_rows_are() {
+    let heading = "helm test: the checks of the plan, which write nothing";
+    let meant =
+        "failed and skipped rows are part of the sample: it contains every outcome that data alone can cause";
+    for (end, tested, code) in [("Complete", "0", 0), ("Failed", "0", 1), ("Complete", "1", 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        program(folder.path(), "kubectl", ENDED);
+        program(folder.path(), "helm", TESTS);
+        program(folder.path(), "docker", "#!/bin/sh\n");
+        let done = kind_run(folder.path(), &["--no-sqlserver"])
+            .envs([("IMAGE", "rogo-migrate:demo"), ("END", end), ("TESTED", tested)])
+            .output()
+            .unwrap();
+        let (out, said) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
+        assert_eq!(done.status.code(), Some(code), "{end} {tested}: {out}{said}");
+        if tested != "0" {
+            assert!(out.trim_end().ends_with(heading), "nothing more is done: {out}");
+            assert_eq!(said, "checks: target reached\na check failed: see above\n");
+            continue;
+        }
+        let place = |words: &str| out.find(words).unwrap_or_else(|| panic!("{words} is not said: {out}"));
+        let in_order = [
+            "installing the chart: 8 shards",
+            heading,
+            "\n         checks: target reached\n",
+            "the run has ended",
+            "\nthe books\n",
+            meant,
+            "deploy/kind/run.sh --namespace theirs --results results",
+            "deploy/kind/run.sh --namespace theirs --delete",
+        ];
+        let places = in_order.map(place);
+        assert!(places.is_sorted(), "{places:?}: {out}");
+    }
+}
+
 /// Puts a program of this name into the folder.
 fn program(folder: &Path, name: &str, text: &str) {
     let path = folder.join(name);
@@ -214,6 +284,17 @@ fn need(folder: &Path, function: &str) -> Output {
         .env("HOME_OF_AZURITE", home_of_azurite(folder))
         .output()
         .unwrap()
+}
+
+/// A repository below the folder: copies of these files.
+fn repository(folder: &Path, files: &[&str]) -> PathBuf {
+    let root = folder.join("repository");
+    for file in files {
+        let to = root.join(file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), to).unwrap();
+    }
+    root
 }
 
 /// bash, with the folder's programs before all others.

@@ -15,6 +15,8 @@ use rogo_migrate::{
     settings::{Flags, Settings, Sources, StoreSettings},
 };
 
+use crate::support::process;
+
 /// Everything that has no default, in the environment.
 const REQUIRED: [(&str, &str); 8] = [
     ("DATABASE_URL", "postgres://app:planted@localhost/app"),
@@ -82,12 +84,9 @@ impl Given {
 }
 
 pub(crate) fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rogo-migrate"))
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied())
-        .output()
-        .expect("the program starts")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    process::blocking(command)
 }
 
 #[test]

@@ -242,3 +242,6 @@ impl Account {
         self.pipeline.stream(&Context::new(), request, Some(options)).await
     }
 }
+
+#[cfg(test)]
+mod tests;

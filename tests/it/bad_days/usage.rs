@@ -3,22 +3,20 @@
 use serde_json::{Value, json};
 
 use super::{Day, plain_sample};
-use crate::support::app::{Ended, TestApp};
+use crate::support::{
+    app::{Ended, TestApp},
+    process::output,
+};
 
 /// The program in an empty folder and an empty environment.
 async fn bare(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_rogo-migrate"))
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied())
-        .current_dir(folder.path())
-        .output()
-        .await
-        .unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(folder.path());
+    let ended = output(command).await;
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "{arguments:?} left {left:?}");
-    Ended::of(output)
+    ended
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ impl Namespace {
         namespace
     }
 
-    fn kubectl(&self, arguments: &[&str]) -> String {
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
         let output = self.try_kubectl(arguments);
         assert!(
             output.status.success(),
@@ -30,7 +30,7 @@ impl Namespace {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn try_kubectl(&self, arguments: &[&str]) -> Output {
+    pub fn try_kubectl(&self, arguments: &[&str]) -> Output {
         let program = std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into());
         let mut command = Command::new(program);
         command.args(["--namespace", &self.0]).args(arguments).output().expect("kubectl runs")

@@ -10,7 +10,7 @@ use super::{
     release::Release,
     world::World,
 };
-use crate::chart::rendered::text;
+use crate::{chart::rendered::text, support::process};
 
 /// So long shards wait for a plan that gives no sign of life.
 const WAIT_PLAN: Duration = Duration::from_secs(15);
@@ -73,12 +73,12 @@ async fn status_names_what_keeps_pods_from_starting() {
 
 /// What `rogo-migrate status` prints on this machine.
 fn status(world: &World) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
+    command
         .args(["status", "--run-store", &format!("az://{}-runs/store", world.name)])
         .env("ROGO_NAMESPACE", &world.name)
-        .env("AZURE_STORAGE_CONNECTION_STRING", world.services.azurite.connection_string())
-        .output()
-        .unwrap();
+        .env("AZURE_STORAGE_CONNECTION_STRING", world.services.azurite.connection_string());
+    let output = process::blocking(command);
     assert_eq!(output.status.code(), Some(75), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

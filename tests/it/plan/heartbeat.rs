@@ -79,6 +79,27 @@ async fn a_plan_that_ends_in_order_without_a_plan_takes_its_sign_of_life_back() 
     assert_eq!(documents.names(), [NAME], "the other's");
 }
 
+/// A pod has 30 s for its whole stop.
+#[tokio::test(start_paused = true)]
+async fn a_run_store_that_is_slow_is_waited_for_and_one_that_is_silent_keeps_no_process() {
+    for (takes, stays) in [(Duration::from_secs(4), false), (Duration::from_hours(1), true)] {
+        let (documents, store, epoch) = documents();
+        let (begins, fails_after) = (tokio::time::Instant::now(), Duration::from_secs(11));
+        let fails = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(documents.names(), [NAME]);
+            // The second one, after 10 s, is under way when the plan fails.
+            documents.slow_puts("planning/", takes);
+            tokio::time::sleep_until(begins + fails_after).await;
+            Err::<(), _>(Stop::new(Exit::Temporary, "a service is away"))
+        };
+        beating(&store, &epoch, &Progress::default(), fails).await.unwrap_err();
+        let took = begins.elapsed() - fails_after;
+        assert!(took <= Duration::from_secs(8), "{took:?}");
+        assert_eq!(!documents.names().is_empty(), stays, "a store that takes {takes:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_sign_of_life_that_is_old_or_far_ahead_is_none() {
     let (_documents, store, _) = documents();

@@ -4,7 +4,11 @@
 use rogo_migrate::ports::{StoredTarget, Table, TargetReader, TargetUndo};
 
 use super::world::{Worker, database};
-use crate::support::postgres::{TestDatabase, TestServer};
+use crate::support::{
+    documents::read,
+    postgres::{TestDatabase, TestServer, binaries},
+    process,
+};
 
 const ROLES: &str = include_str!("../../../deploy/roles.sql");
 
@@ -157,5 +161,32 @@ async fn no_duty_may_do_that_of_another_or_read_a_password() {
         let answer: String =
             sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(database.pool()).await.unwrap();
         assert_eq!(answer, "false", "{role}");
+    }
+}
+
+/// Of deploy/RUNNING.md, chapter 12; it may be repeated after the application changed its schema.
+#[tokio::test]
+async fn the_command_of_the_document_makes_the_roles() {
+    let running = read("deploy/RUNNING.md");
+    let command = running.split('`').find(|code| code.starts_with("psql ")).unwrap();
+    let database = database().await;
+    let path = std::env::join_paths(
+        std::iter::once(binaries()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let (path, url) = (path.unwrap(), TestServer::get().superusers_url(database.name()));
+    for _ in 0..2 {
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-euc", command]).env("ADMIN_URL", &url).env("PATH", &path);
+        bash.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let done = tokio::task::spawn_blocking(move || process::blocking(bash)).await.unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    for (role, table, right) in [
+        ("rogo_move", "submission_grades", "insert"),
+        ("rogo_verify", "submission_grades", "select"),
+        ("rogo_rollback", "submission_grades", "delete"),
+    ] {
+        let sql = format!("select has_table_privilege('{role}', '{table}', '{right}')::int::bigint");
+        assert_eq!(database.number(&sql).await, 1, "{role}");
     }
 }

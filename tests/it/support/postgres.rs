@@ -99,7 +99,7 @@ impl TestServer {
         Self::url_as(ROLE, &self.password, self.address(), database)
     }
 
-    fn superusers_url(&self, database: &str) -> String {
+    pub fn superusers_url(&self, database: &str) -> String {
         Self::url_as(SUPERUSER, &self.password, self.address(), database)
     }
 
@@ -322,7 +322,7 @@ fn launch(folder: &Path) -> Child {
 }
 
 /// The folder of PostgreSQL's programs: on the `PATH`, where Debian puts them, or where `pg_config` says.
-fn binaries() -> PathBuf {
+pub fn binaries() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {

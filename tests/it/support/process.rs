@@ -1,6 +1,13 @@
 //! A process under way: what it is waited for, told, and how it ends.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::Read,
+    net::TcpListener,
+    panic::AssertUnwindSafe,
+    process::{Output, Stdio},
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     process::{Child, Command},
@@ -55,11 +62,43 @@ pub async fn output(mut command: Command) -> Ended {
     Ended::of(output.unwrap())
 }
 
+/// As [`output`], for a caller that may block.
+pub fn blocking(command: std::process::Command) -> Output {
+    blocking_within(LONGEST_RUN, command)
+}
+
+/// As [`blocking`], with another limit.
+pub fn blocking_within(limit: Duration, mut command: std::process::Command) -> Output {
+    let began = std::time::Instant::now();
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let (stdout, stderr) = (read_on(child.stdout.take()), read_on(child.stderr.take()));
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() >= limit {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("it does not end within {} s: {command:?}", limit.as_secs_f32());
+        }
+        thread::sleep(POLL);
+    }
+    let status = child.wait().unwrap();
+    Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+/// Reads a pipe to its end, so that it never fills.
+fn read_on(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut read = Vec::new();
+        pipe.expect("it is piped").read_to_end(&mut read).unwrap();
+        read
+    })
+}
+
 /// Runs one of these tests to its good end in a process of its own, which finds the `mark` in its environment.
 pub fn this_test(name: &str, mark: &str) -> Ended {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture"]).env(mark, "1");
-    Ended::of(command.output().unwrap()).expect(0)
+    Ended::of(blocking(command)).expect(0)
 }
 
 /// Sends a signal by its name.
@@ -99,4 +138,27 @@ pub async fn ended(process: &mut Child) -> Ended {
         stdout: String::from_utf8_lossy(&out).into_owned(),
         stderr: String::from_utf8_lossy(&err).into_owned(),
     }
+}
+
+#[test]
+fn a_process_that_hangs_is_killed_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hanging = std::process::Command::new("sh");
+    let id = folder.path().join("id");
+    hanging.args(["-c", "echo $$ >\"$0\"; exec sleep 600"]).arg(&id);
+    let said =
+        std::panic::catch_unwind(AssertUnwindSafe(|| blocking_within(Duration::from_secs(1), hanging)));
+    let said = said.unwrap_err();
+    let said = said.downcast_ref::<String>().unwrap();
+    assert!(said.contains("does not end within 1 s") && said.contains("sleep 600"), "{said}");
+    let id = std::fs::read_to_string(id).unwrap();
+    assert!(!std::path::Path::new("/proc").join(id.trim()).exists(), "it still runs");
+
+    let mut loud = std::process::Command::new("sh");
+    loud.args(["-c", "head -c 1000000 /dev/zero; echo no >&2; exit 3"]);
+    let output = blocking(loud);
+    assert_eq!(
+        (output.status.code(), output.stdout.len(), output.stderr),
+        (Some(3), 1_000_000, b"no\n".to_vec())
+    );
 }

@@ -13,8 +13,8 @@ use rogo_migrate::{
 };
 
 use super::{attempts, ids, open, start, temporary_folder};
-use crate::support::fetch::FetchAll;
 use crate::support::tds::{Encryption, Options, TdsServer, script::LoginFault, tls::Certificate};
+use crate::support::{fetch::FetchAll, process};
 
 async fn with(options: Options) -> TdsServer {
     TdsServer::start(attempts(1..=1), options).await.unwrap()
@@ -211,7 +211,7 @@ async fn a_private_authority_is_trusted_through_ssl_cert_file() {
             ])
             .env("SSL_CERT_FILE", path.join("ca.pem"))
             .env(PROBE, first.connection_string_without_encrypt() + more);
-        let output = tokio::task::spawn_blocking(move || probe.output()).await.unwrap().unwrap();
+        let output = tokio::task::spawn_blocking(move || process::blocking(probe)).await.unwrap();
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.contains(says), "{certificate:?} {more}: {output}");
     }

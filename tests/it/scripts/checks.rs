@@ -1,0 +1,74 @@
+//! What `tests/run.sh` passes on to the tests, and what `.ci/run` counts of them.
+
+use std::{fs, process::Output};
+
+use super::{beside, program, repository};
+
+/// A runner whose tests pass, but one skips itself; it says what it was given.
+const RUNNER: &str = r#"#!/bin/sh
+printf 'a::b\tno node\n' >>"$ROGO_SKIPPED"
+echo "given: $* long=$ROGO_TEST_LONG kills=$ROGO_TEST_KILLS"
+echo 'test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s'
+exit "${CODE:-0}"
+"#;
+
+/// What is there already, on every machine.
+const NOTHING_NEEDED: &str = "need_cargo() { :; }\nneed_postgres() { :; }\nneed_node() { :; }\nneed_chromium() { :; }\n\
+                              need_prometheus() { :; }\nneed_collector() { :; }\n";
+
+fn said(done: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+#[test]
+fn one_command_runs_the_long_sets() {
+    for (arguments, given) in [
+        (&["--long", "crash::"][..], "given: test --locked crash:: long=1 kills=1000\n"),
+        (&["--long"], "given: test --locked long=1 kills=1000\n"),
+        (&["crash::"], "given: test --locked crash:: long= kills=\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = repository(folder.path(), &["tests/run.sh"]);
+        fs::write(root.join("tests/need.sh"), NOTHING_NEEDED).unwrap();
+        program(folder.path(), "cargo", RUNNER);
+        let mut run = beside(folder.path());
+        run.arg(root.join("tests/run.sh")).args(arguments);
+        for name in ["ROGO_TEST_LONG", "ROGO_TEST_KILLS", "ROGO_SKIPPED", "TEST_WAREHOUSE_URL"] {
+            run.env_remove(name);
+        }
+        let done = run.env("CODE", "7").output().unwrap();
+        let said = said(&done);
+        assert_eq!(done.status.code(), Some(7), "the runner's: {said}");
+        assert!(said.contains(given), "{said}");
+        let skipped =
+            "skipped: a::b: no node\nskipped: warehouse::real: TEST_WAREHOUSE_URL names no SQL Server\n";
+        assert!(said.ends_with(skipped), "{said}");
+    }
+    let crash = crate::support::documents::read("tests/it/crash.rs");
+    let files = crate::support::documents::read("tests/it/verify/files.rs");
+    assert!(crash.contains("\"ROGO_TEST_KILLS\"") && files.contains("\"ROGO_TEST_LONG\""), "they are read");
+}
+
+#[test]
+fn a_test_that_skipped_itself_is_counted_as_skipped_and_in_ci_it_is_a_failure() {
+    let option = "── skipped: warehouse::real: TEST_WAREHOUSE_URL names no SQL Server\n";
+    for (server, ci, last, code) in [
+        ("", None, "4 passed, 0 failed, 2 skipped", 0),
+        ("Server=x", None, "4 passed, 0 failed, 1 skipped", 0),
+        ("", Some("true"), "4 passed, 0 failed, 2 skipped", 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = repository(folder.path(), &[".ci/run", "tests/need.sh", "tests/summary.sh"]);
+        program(&root.join("tests"), "run.sh", RUNNER);
+        program(folder.path(), "cargo", "#!/bin/sh\n");
+        let mut run = beside(folder.path());
+        run.arg(root.join(".ci/run")).arg("tests").env("XDG_CACHE_HOME", folder.path().join("cache"));
+        run.env("TEST_WAREHOUSE_URL", server).env_remove("CI").envs(ci.map(|value| ("CI", value)));
+        let done = run.output().unwrap();
+        let said = said(&done);
+        assert_eq!(done.status.code(), Some(code), "{said}");
+        assert_eq!(said.lines().last(), Some(last), "{said}");
+        assert!(said.contains("── skipped: a::b: no node\n"), "{said}");
+        assert_eq!(said.contains(option), server.is_empty(), "{said}");
+    }
+}
