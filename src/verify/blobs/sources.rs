@@ -10,7 +10,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::wanted::{Seen, Wanted, WantedFile};
 use crate::{
     ports::{BlobInfo, Fault, FaultKind, Retry, Service, Source, within},
-    report::grid::count,
     run::{
         lines::{Buckets, SpooledBuckets},
         source_files::{Container, Listed, ListedBlob, NameKey, Way, is_of_the_past, list_all},
@@ -127,7 +126,7 @@ async fn looked_at(
         if container.files <= most_looks {
             looked_at.insert(number);
         } else if let Some(why) = &mut way.not_listed {
-            let files = count(container.files);
+            let files = container.files;
             *why = format!(
                 "{why}, and its {files} files are too many to be looked at one by one at level blobs: give the role the right to \
                  list it, or verify at level content, which asks for each file anyway"

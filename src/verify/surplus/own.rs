@@ -17,7 +17,7 @@ const WITHOUT_PAUSE: usize = 5_000;
 
 /// Which rows of some buckets have an id of a submission of this run: 17 bytes a row.
 pub struct OwnRows {
-    /// Ascending.
+    /// Sorted, each once, for a binary search.
     ids: Vec<uuid::Bytes>,
     is_own: Vec<bool>,
     end: usize,
