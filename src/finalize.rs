@@ -106,7 +106,10 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     let purged = purged::attempts(store).await?;
     let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
     // That each process lived, and when it waited.
-    heartbeats::each(store, plan, |beat| drafts.fold.process(beat.shard, &beat.waits)).await?;
+    let beats = heartbeats::all(store, plan).await?;
+    for beat in &beats {
+        drafts.fold.process(beat.shard, &beat.waits);
+    }
     let pinned = drafts.pinned()?;
     let recorded_by = lost.recorded_by(store, plan).await?;
     // Rows that were accepted now are lost no more.
@@ -117,6 +120,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     quiet.still_held().await?;
     quiet.unclean_too(store, &recorded_by).await?;
     lost.record(store).await?;
+    merged.standing().publish(store, plan).await?;
     drafts.publish(store, context.out).await?;
     let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;
     let (Swept { removed: orphans, kept }, unswept) = match swept {
@@ -135,6 +139,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
         orphans,
         kept,
         writers,
+        beats,
         unswept,
         elapsed: began.elapsed(),
     };

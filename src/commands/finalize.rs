@@ -233,7 +233,7 @@ async fn tell(
     summary.receipts = Some(totals.receipts.clone());
     summary.orphans_removed = totals.orphans.blobs;
     summary.orphans_kept.clone_from(&totals.kept.named);
-    let Limited { limits, commits, warnings: of_shards } = limited(store, plan).await?;
+    let Limited { limits, commits, warnings: of_shards } = limited(store, plan, &totals.beats).await?;
     (summary.limits, summary.commits) = (limits, commits);
     let planned = plan.warnings().into_iter();
     summary.warnings = planned.chain(warnings).chain(of_shards).chain(kept(settings, totals)).collect();
@@ -241,8 +241,13 @@ async fn tell(
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);
-    summary.results =
-        files.into_iter().chain(lost).map(|file| next::location(settings, store, file)).collect();
+    let to_another = (totals.lost.of_another_run > 0).then_some(names::LOST_TO_ANOTHER);
+    summary.results = files
+        .into_iter()
+        .chain(lost)
+        .chain(to_another)
+        .map(|file| next::location(settings, store, file))
+        .collect();
     let next::Next { incomplete, command, finalize, release } = next::next(settings, store, plan, totals);
     (summary.next_command, summary.release) = (command, release);
     summary.shard_job = match &settings.pod.shard_job {

@@ -9,7 +9,7 @@ use crate::{
     report::limits::of_shards,
     run::{
         Commits, DoneMarker, DoneMarkers, Heartbeat, Limit, Plan, RunStore, StageLatency, Warning,
-        WarningCode, Work, heartbeats,
+        WarningCode, Work,
     },
 };
 
@@ -23,11 +23,11 @@ pub(super) struct Limited {
     pub warnings: Vec<Warning>,
 }
 
-/// Reads the done markers and the heartbeats.
-pub(super) async fn limited(store: &RunStore, plan: &Plan) -> Result<Limited, Fault> {
+/// Reads the done markers; `beats` are the last heartbeats of all processes.
+pub(super) async fn limited(store: &RunStore, plan: &Plan, beats: &[Heartbeat]) -> Result<Limited, Fault> {
     let mut markers = DoneMarkers::new(store.clone());
     let done = markers.look(plan).await?;
-    let Told { mut work, mut broken } = without_marker(store, plan, done).await?;
+    let Told { mut work, mut broken } = without_marker(beats, done);
     for marker in done.values() {
         work.entry(marker.shard).or_default().add(&marker.work);
         for (invariant, times) in &marker.violations {
@@ -53,24 +53,19 @@ struct Told {
     broken: BTreeMap<String, u64>,
 }
 
-/// Reads the last heartbeats of the processes that made no done marker: stopped, evicted or killed ones. A process that
-/// made one tells everything there.
-async fn without_marker(
-    store: &RunStore,
-    plan: &Plan,
-    done: &BTreeMap<ShardIndex, DoneMarker>,
-) -> Result<Told, Fault> {
+/// From the heartbeats of the processes that made no done marker: stopped, evicted or killed ones. A process that made one
+/// tells everything there.
+fn without_marker(beats: &[Heartbeat], done: &BTreeMap<ShardIndex, DoneMarker>) -> Told {
     let mut found = Told::default();
-    let add = |beat: Heartbeat| {
+    for beat in beats {
         if done.get(&beat.shard).is_none_or(|marker| marker.writer != beat.writer) {
             found.work.entry(beat.shard).or_default().add(&beat.work);
-            for (invariant, times) in beat.violations {
-                *found.broken.entry(invariant).or_default() += times;
+            for (invariant, times) in &beat.violations {
+                *found.broken.entry(invariant.clone()).or_default() += times;
             }
         }
-    };
-    heartbeats::each(store, plan, add).await?;
-    Ok(found)
+    }
+    found
 }
 
 fn warning(broken: &BTreeMap<String, u64>) -> Option<Warning> {

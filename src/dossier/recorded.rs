@@ -8,11 +8,11 @@ use super::{
     page::{Page, time},
 };
 use crate::{
-    domain::{AttemptId, Fate, Migrated, Outcome, ReceiptFrom, ShardIndex, stands},
+    domain::{AttemptId, Fate, Migrated, Outcome, ReceiptFrom, ShardIndex},
     ports::Fault,
     run::{
-        Decided, Plan, RolledBack, RunStore, Summary, Verification, WriterId, WriterRecord, decisions, names,
-        segments::segments,
+        Decided, Plan, RolledBack, RunStore, Standing, Summary, Verification, WriterId, WriterRecord,
+        decisions, names, segments::segments,
     },
 };
 
@@ -27,27 +27,37 @@ pub struct Entry {
     pub outcome: Outcome,
 }
 
-/// Every outcome of the attempt's rows, by row and time.
-pub struct Recorded(Vec<Entry>);
+/// Every outcome of the attempt's rows.
+pub struct Recorded {
+    /// By row and time.
+    entries: Vec<Entry>,
+    counts: Standing,
+}
 
 impl Recorded {
     /// Reads every segment of the run.
     pub async fn read(run: &Run<'_>, attempt: AttemptId) -> Service<Self> {
-        outcomes(run.store, run.plan, attempt).await.map(Self).map_err(|fault| fault.chain())
+        Self::of(run.store, run.plan, attempt).await.map_err(|fault| fault.chain())
+    }
+
+    async fn of(store: &RunStore, plan: &Plan, attempt: AttemptId) -> Result<Self, Fault> {
+        let counts = Standing::read(store, plan).await?;
+        Ok(Self { entries: outcomes(store, plan, attempt).await?, counts })
     }
 
     /// The outcome that counts of the attempt's newest row.
     pub fn standing(&self) -> Option<&Entry> {
-        let row = self.0.iter().map(|one| one.outcome.row).max()?;
-        let of_row = || self.0.iter().filter(|one| one.outcome.row == row);
-        let stands = of_row().map(|one| one.outcome.clone()).reduce(stands)?;
-        of_row().find(|one| one.outcome == stands)
+        let row = self.entries.iter().map(|one| one.outcome.row).max()?;
+        let of_row = || self.entries.iter().filter(|one| one.outcome.row == row);
+        let outcomes = of_row().map(|one| one.outcome.clone());
+        let counts = outcomes.reduce(|earlier, later| self.counts.of(earlier, later))?;
+        of_row().find(|one| one.outcome == counts)
     }
 
     /// The shard of its only row; `None` if there may be others, elsewhere.
     pub fn shard(&self) -> Option<ShardIndex> {
         // A duplicate lies in any shard. Only a row that none is newer than is migrated, and its queue is read first.
-        let [only] = self.0.as_slice() else { return None };
+        let [only] = self.entries.as_slice() else { return None };
         matches!(only.outcome.fate, Fate::Migrated(_)).then_some(only.shard)
     }
 }
@@ -72,8 +82,8 @@ pub async fn write(page: &mut Page, run: &Run<'_>, recorded: Result<&Recorded, &
     page.section("What the run recorded");
     match recorded {
         Err(why) => page.not_available("outcomes", why),
-        Ok(Recorded(entries)) if entries.is_empty() => page.say("no outcome"),
-        Ok(Recorded(entries)) => {
+        Ok(Recorded { entries, .. }) if entries.is_empty() => page.say("no outcome"),
+        Ok(Recorded { entries, .. }) => {
             for entry in entries {
                 write_entry(page, run, entry).await;
             }
@@ -231,7 +241,7 @@ pub async fn write_other_runs(page: &mut Page, run: &Run<'_>, attempt: AttemptId
 
 async fn of_other(store: &RunStore, attempt: AttemptId) -> Result<Option<String>, Fault> {
     let Some(plan) = store.plan().await? else { return Ok(None) };
-    let recorded = Recorded(outcomes(store, &plan, attempt).await?);
+    let recorded = Recorded::of(store, &plan, attempt).await?;
     let Some(Entry { outcome, .. }) = recorded.standing() else { return Ok(None) };
     let fate = fate(&outcome.fate);
     let is_rolled_back = store.exists(names::ROLLED_BACK).await?

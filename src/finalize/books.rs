@@ -9,7 +9,7 @@ use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
     run::{
-        Course, Lost, Plan, RunStore, names,
+        Course, Heartbeat, Lost, Plan, RunStore, names,
         orphans::{Kept, Orphans},
         queue::NumbersReader,
         receipts::Receipts,
@@ -46,6 +46,8 @@ pub struct Totals {
     pub kept: Kept,
     /// Writers whose outcomes are in it.
     pub writers: usize,
+    /// The last heartbeat of every process.
+    pub beats: Vec<Heartbeat>,
     /// Why the sweep failed, if it did: orphans may be left, but the results are valid.
     pub unswept: Option<String>,
     /// How long it took.
@@ -87,24 +89,21 @@ impl Totals {
         self.missing.iter().map(|missing| missing.shard).collect()
     }
 
-    /// Whether rows are lost that `--redo lost` moves again.
-    pub fn redo_helps(&self) -> bool {
-        self.lost.rows > self.lost.of_another_run
-    }
-
     /// What may be done about lost rows.
-    fn tell_ways_on(&self, next: NextLines<'_>, lines: &mut Vec<String>) {
+    fn tell_ways_on(&self, store: &RunStore, next: NextLines<'_>, lines: &mut Vec<String>) {
         let of_another = self.lost.of_another_run;
         if of_another > 0 {
             lines.push(format!(
-                "of {of_another} of them another run's submission stands: --redo lost does not move these; \
-                 accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts)"
+                "of {of_another} of them another run's submission stands ({} names them): --redo lost does not move these; \
+                 accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts)",
+                store.describe(&names::result(names::LOST_TO_ANOTHER))
             ));
         }
-        if self.redo_helps() {
+        if self.lost.redo_helps() {
             lines.push(format!("if the database lost them, move them again: {}", next.redo));
         }
-        let when = if self.redo_helps() { "if they were deleted on purpose" } else { "if that is right" };
+        let when =
+            if self.lost.redo_helps() { "if they were deleted on purpose" } else { "if that is right" };
         lines.push(format!("{when}, accept that, {}", next.accept));
     }
 
@@ -124,7 +123,7 @@ impl Totals {
                 shard_list(&self.lost.shards),
                 store.describe(&names::result(names::LOST))
             ));
-            self.tell_ways_on(next, &mut lines);
+            self.tell_ways_on(store, next, &mut lines);
         }
         (!lines.is_empty()).then(|| Stop::new(Exit::Incomplete, lines.join("\n")))
     }

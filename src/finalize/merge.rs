@@ -1,22 +1,22 @@
 //! Merge: every outcome of every shard in the input's order, one per row.
 
 use crate::{
-    domain::{Fate, Outcome, ShardIndex, newest, stands},
+    domain::{Fate, Outcome, ShardIndex},
     exit::Stop,
-    run::{Plan, RowSet, RunStore, outcomes::Outcomes},
+    run::{Plan, RowSet, RunStore, Standing, outcomes::Outcomes},
 };
 
 /// All outcomes of a run, and which of their rows are lost.
 pub struct Merged {
     all: Outcomes,
-    lost: RowSet,
+    standing: Standing,
 }
 
 impl Merged {
     /// Reads every segment of the run.
     pub async fn gather(store: &RunStore, plan: &Plan) -> Result<Self, Stop> {
         let all = Outcomes::gather(store, plan).await?;
-        Ok(Self { all, lost: RowSet::new(plan.last_row()) })
+        Ok(Self { all, standing: Standing::without(RowSet::new(plan.last_row())) })
     }
 
     /// Whether the row has an outcome.
@@ -31,19 +31,22 @@ impl Merged {
 
     /// Sets the migrated rows that the target lacks: of their outcomes the newest one counts, whatever it is.
     pub fn lose(&mut self, rows: RowSet) {
-        self.lost = rows;
+        self.standing = Standing::without(rows);
+    }
+
+    /// Which outcomes count.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Whether the outcome is of a migrated row that the target lacks, with no later one.
     pub fn is_lost(&self, outcome: &Outcome) -> bool {
-        matches!(outcome.fate, Fate::Migrated(_)) && self.lost.contains(outcome.row)
+        matches!(outcome.fate, Fate::Migrated(_)) && self.standing.lacks(outcome.row)
     }
 
     /// The outcomes that stand, by row number, each with its shard. May be asked for again.
     pub fn outcomes(&self) -> impl Iterator<Item = Result<(ShardIndex, Outcome), Stop>> + Send {
-        let one = |earlier: Outcome, later: Outcome| {
-            if self.lost.contains(later.row) { newest(earlier, later) } else { stands(earlier, later) }
-        };
+        let one = |earlier: Outcome, later: Outcome| self.standing.of(earlier, later);
         (0..self.all.buckets()).flat_map(move |bucket| {
             let (outcomes, fault) = match self.all.of(bucket, one) {
                 Ok(outcomes) => (outcomes, None),

@@ -81,9 +81,10 @@ impl Drafts {
             folding.add(shard, &outcome, is_lost);
             fold.add(shard, &outcome, is_lost);
             if is_lost {
-                writers.lost(&outcome)?;
+                let is_of_another = lost.is_of_another_run(&outcome);
+                writers.lost(&outcome, is_of_another)?;
                 rows_lost += 1;
-                rows_of_another_run += u64::from(lost.is_of_another_run(&outcome));
+                rows_of_another_run += u64::from(is_of_another);
                 continue;
             }
             books.count(&outcome.fate);
@@ -105,9 +106,8 @@ impl Drafts {
 
     /// What pins each of the files.
     pub fn pinned(&self) -> Result<Vec<ResultFile>, Fault> {
-        let lost = (self.rows_lost > 0).then_some(names::LOST);
-        let files = FILES.into_iter().chain(lost);
-        files.map(|file| results::pinned(self.folder.path(), file)).collect()
+        let lost = self.of_lost().into_iter().filter_map(|(file, rows)| (rows > 0).then_some(file));
+        FILES.into_iter().chain(lost).map(|file| results::pinned(self.folder.path(), file)).collect()
     }
 
     /// Puts the files into the run store, and into `out` where there is one, in the place of earlier ones.
@@ -116,11 +116,20 @@ impl Drafts {
             let draft = self.folder.path().join(file);
             results::publish(Some(store), out, file, &draft, CSV).await?;
         }
-        if self.rows_lost > 0 {
-            let draft = self.folder.path().join(names::LOST);
-            return results::publish(Some(store), out, names::LOST, &draft, CSV).await;
+        for (file, rows) in self.of_lost() {
+            if rows > 0 {
+                let draft = self.folder.path().join(file);
+                results::publish(Some(store), out, file, &draft, CSV).await?;
+            } else {
+                withdraw(store, out, file).await?;
+            }
         }
-        withdraw(store, out, names::LOST).await
+        Ok(())
+    }
+
+    /// The files about lost rows, each with the number of its rows: one without a row is not published.
+    fn of_lost(&self) -> [(&'static str, u64); 2] {
+        [(names::LOST, self.rows_lost), (names::LOST_TO_ANOTHER, self.rows_of_another_run)]
     }
 }
 
@@ -197,6 +206,7 @@ struct Writers {
     skipped: CsvDraft,
     notes: CsvDraft,
     lost: CsvDraft,
+    lost_to_another: CsvDraft,
     error_column: usize,
 }
 
@@ -210,6 +220,7 @@ impl Writers {
             )
         })?;
         let left = ["Attempt ID", "Row", "Code", "Detail"];
+        let lost = ["Attempt ID", "Row", "Launch ID", "Written at"];
         Ok(Self {
             migrated: CsvDraft::create(
                 &folder.join(names::MIGRATED),
@@ -226,11 +237,8 @@ impl Writers {
             failed: CsvDraft::create(&folder.join(names::FAILED), BYTE_ORDER_MARK, header)?,
             skipped: CsvDraft::create(&folder.join(names::SKIPPED), &[], left)?,
             notes: CsvDraft::create(&folder.join(names::NOTES), &[], left)?,
-            lost: CsvDraft::create(
-                &folder.join(names::LOST),
-                &[],
-                ["Attempt ID", "Row", "Launch ID", "Written at"],
-            )?,
+            lost: CsvDraft::create(&folder.join(names::LOST), &[], lost)?,
+            lost_to_another: CsvDraft::create(&folder.join(names::LOST_TO_ANOTHER), &[], lost)?,
             error_column,
         })
     }
@@ -266,15 +274,20 @@ impl Writers {
         }
     }
 
-    fn lost(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+    fn lost(&mut self, outcome: &Outcome, is_of_another: bool) -> Result<(), Fault> {
         let Fate::Migrated(migrated) = &outcome.fate else { return Ok(()) };
         let attempt = outcome.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         let written_at = outcome.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.lost.row([&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at])
+        let row = [&attempt, &outcome.row.to_string(), &migrated.launch_id, &written_at];
+        if is_of_another {
+            self.lost_to_another.row(row)?;
+        }
+        self.lost.row(row)
     }
 
     fn finish(self) -> Result<(), Fault> {
-        for table in [self.migrated, self.failed, self.skipped, self.notes, self.lost] {
+        let Self { migrated, failed, skipped, notes, lost, lost_to_another, .. } = self;
+        for table in [migrated, failed, skipped, notes, lost, lost_to_another] {
             table.finish()?;
         }
         Ok(())

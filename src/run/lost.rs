@@ -2,8 +2,9 @@
 //! answered (a crash, an asynchronous failover), or the application deleted them; then another run may have migrated them.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     pin::pin,
+    sync::{Mutex, PoisonError},
 };
 
 use futures_util::{
@@ -11,10 +12,14 @@ use futures_util::{
     stream::{self, TryChunksError},
 };
 
-use super::{Plan, RowSet, RunStore, WriterId, decisions, names, segments::segments, writers::Writers};
+use super::{
+    Plan, RowSet, RunStore, WriterId, decisions, names,
+    segments::segments,
+    writers::{Writers, of_submission},
+};
 use crate::{
     domain::{AttemptId, Fate, Outcome, Receipt, ShardIndex, SkipCode},
-    ports::{Fault, TargetReader},
+    ports::{Fault, HeldSubmission, TargetReader},
 };
 
 /// Launch ids that the target is asked about at a time.
@@ -61,6 +66,9 @@ pub struct LostOnes {
 pub struct LookUp<'a> {
     target: &'a dyn TargetReader,
     writers: Writers,
+    /// Writers that this run has not registered: each is asked for once. A writer is registered before its first upload, so that one
+    /// that a standing row names is registered by then, or never.
+    foreign: Mutex<HashSet<WriterId>>,
     is_taken_out: &'a (dyn Fn(AttemptId) -> bool + Sync),
 }
 
@@ -72,7 +80,7 @@ impl<'a> LookUp<'a> {
         target: &'a dyn TargetReader,
         is_taken_out: &'a (dyn Fn(AttemptId) -> bool + Sync),
     ) -> Self {
-        Self { target, writers: Writers::new(store.clone()), is_taken_out }
+        Self { target, writers: Writers::new(store.clone()), foreign: Mutex::default(), is_taken_out }
     }
 
     /// Those of the rows that are lost.
@@ -117,16 +125,27 @@ impl<'a> LookUp<'a> {
         let mut of_another_run = Vec::new();
         for held in held.into_iter().filter(|held| held.submission_id.is_some()) {
             let Some(row) = doubted.remove(&held.launch_id) else { continue };
-            let is_of_another = if self.is_taken_out(&row) {
-                !self.writers.wrote(&held).await?
-            } else {
-                self.writers.another_wrote(&held).await?
-            };
-            if is_of_another {
+            // Files that name no writer tell nothing, because the application may have replaced or removed this run's.
+            let may_be_of_another = self.is_taken_out(&row) || !of_submission(&held).is_empty();
+            if may_be_of_another && !self.is_ours(&held).await? {
                 of_another_run.push(row);
             }
         }
         Ok(LostOnes { absent, of_another_run })
+    }
+
+    /// Whether this run wrote the submission, as [`Writers::wrote`] says.
+    async fn is_ours(&self, held: &HeldSubmission) -> Result<bool, Fault> {
+        for id in of_submission(held) {
+            if self.foreign.lock().unwrap_or_else(PoisonError::into_inner).contains(&id) {
+                continue;
+            }
+            if self.writers.is_registered(&id).await? {
+                return Ok(true);
+            }
+            self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        }
+        Ok(false)
     }
 
     fn is_taken_out(&self, row: &MigratedRow) -> bool {

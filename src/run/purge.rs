@@ -45,8 +45,10 @@ const STAYS: [&str; 18] = [
     names::HEARTBEATS,
     names::VERIFIED_PARTS,
 ];
-/// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, and what the rules make of values of the warehouse.
-const SUMS_THAT_STAY: [&str; 3] = [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS];
+/// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, what the rules make of values of the warehouse, and the
+/// numbers of rows that tell which outcomes count.
+const SUMS_THAT_STAY: [&str; 4] =
+    [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS, names::ABSENT];
 /// Times that the folder is looked at again after a deletion, for what a process wrote meanwhile.
 const LOOKS: usize = 3;
 

@@ -40,6 +40,21 @@ impl RowSet {
         place(row).and_then(|(word, bit)| Some(self.words.get(word)? & bit != 0)).unwrap_or(false)
     }
 
+    /// First and last row of each range, ascending.
+    pub fn ranges(&self) -> Vec<(u64, u64)> {
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        let words = (0..).step_by(64).zip(&self.words).filter(|(_, word)| **word != 0);
+        for row in words.flat_map(|(first, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
+        }) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == row => *last = row,
+                _ => ranges.push((row, row)),
+            }
+        }
+        ranges
+    }
+
     /// Number of rows in the set.
     pub fn len(&self) -> u64 {
         self.len
@@ -69,5 +84,15 @@ mod tests {
         assert_eq!(rows.insert(201), Err(OutOfRange));
         assert_eq!(rows.len(), 2);
         assert!(rows.contains(1) && rows.contains(200) && !rows.contains(2) && !rows.contains(u64::MAX));
+    }
+
+    #[test]
+    fn ranges_join_rows_that_follow_on_each_other() {
+        let mut rows = RowSet::new(300);
+        assert_eq!(rows.ranges(), []);
+        for row in [300, 1, 63, 64, 65, 128, 200] {
+            rows.insert(row).unwrap();
+        }
+        assert_eq!(rows.ranges(), [(1, 1), (63, 65), (128, 128), (200, 200), (300, 300)]);
     }
 }

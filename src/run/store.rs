@@ -202,6 +202,12 @@ impl RunStore {
         self.send(name, bytes, &PutOptions::create(JSON)).await
     }
 
+    /// As [`Self::replace`], in one line.
+    pub async fn replace_in_a_line(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
+        let bytes = serde_json::to_vec(document).map_err(|error| unwritable(name, error))?;
+        self.send(name, bytes, &PutOptions::replace(JSON)).await
+    }
+
     async fn put(&self, name: &str, document: &impl Serialize, options: &PutOptions) -> Result<(), Fault> {
         let bytes = serde_json::to_vec_pretty(document).map_err(|error| unwritable(name, error))?;
         self.send(name, bytes, options).await

@@ -23,6 +23,11 @@ pub fn of_blob(name: &str) -> Option<WriterId> {
     name.split('/').nth(1)?.parse().ok()
 }
 
+/// The writers that the files of a submission name.
+pub fn of_submission(held: &HeldSubmission) -> BTreeSet<WriterId> {
+    held.blob_names.iter().filter_map(|name| of_blob(name)).collect()
+}
+
 fn blob_prefixes(writer: &WriterId) -> [String; 2] {
     FileKind::ALL.map(|kind| format!("{}/{writer}/", kind.folder()))
 }
@@ -59,7 +64,7 @@ impl Writers {
 
     /// Whether this run wrote the submission: its files name a writer that is registered in this run's store.
     pub async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Fault> {
-        for id in held.blob_names.iter().filter_map(|name| of_blob(name)) {
+        for id in of_submission(held) {
             if self.is_registered(&id).await? {
                 return Ok(true);
             }
@@ -67,14 +72,8 @@ impl Writers {
         Ok(false)
     }
 
-    /// Whether another run wrote the submission: its files name writers, and none of this run. Files that name no writer tell
-    /// nothing, because the application may have replaced or removed this run's.
-    pub async fn another_wrote(&self, held: &HeldSubmission) -> Result<bool, Fault> {
-        let names_a_writer = held.blob_names.iter().any(|name| of_blob(name).is_some());
-        Ok(names_a_writer && !self.wrote(held).await?)
-    }
-
-    async fn is_registered(&self, id: &WriterId) -> Result<bool, Fault> {
+    /// Whether this run has registered the writer.
+    pub async fn is_registered(&self, id: &WriterId) -> Result<bool, Fault> {
         if self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
             return Ok(true);
         }

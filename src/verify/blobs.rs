@@ -45,6 +45,8 @@ pub struct Storage<'a> {
     pub run: &'a RunName,
     /// Rows of the input.
     pub rows: u64,
+    /// Files of a source that cannot be listed that are looked at one by one, at most ([`sources::MOST_LOOKS`]).
+    pub most_looks: u64,
     /// Whether the bytes are compared with a manifest: the sources are not looked at.
     pub by_manifest: bool,
     /// What is read at level content.
@@ -157,7 +159,7 @@ pub async fn look_at(
     let Sourced { by_blob, requests, not_listed } = if storage.by_manifest {
         without_sources(wanted, in_folder)?
     } else {
-        look_at_sources(storage.source.as_ref(), wanted, in_folder).await?
+        look_at_sources(storage.source.as_ref(), wanted, in_folder, storage.most_looks).await?
     };
     looked.files.source_requests = requests;
     looked.absent.sources = not_listed;

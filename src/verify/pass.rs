@@ -30,11 +30,11 @@ use super::{
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Fate, Outcome, SkipCode, SubmissionRow, stands},
+    domain::{AttemptId, Fate, Outcome, SkipCode, SubmissionRow},
     exit::Stop,
     inputs::{CsvReader, Inputs, SubmissionColumns},
     ports::{StoredRow, StoredTarget},
-    run::{RowSet, outcomes::Outcomes},
+    run::{RowSet, Standing, outcomes::Outcomes},
 };
 use chunk::check_chunk;
 pub use files::collect_files;
@@ -59,6 +59,8 @@ pub struct World<'a> {
     pub target: &'a dyn StoredTarget,
     /// Outcomes by row.
     pub outcomes: &'a Outcomes,
+    /// Which of several outcomes of a row counts.
+    pub standing: &'a Standing,
     /// Migrated attempts that the target may lack: a person has accepted that.
     pub may_lack: &'a BTreeSet<AttemptId>,
     /// Those of them that the result names as skipped, each with its code.
@@ -253,7 +255,7 @@ async fn items(
     rows: Option<&mut (CsvReader, SubmissionColumns)>,
     only: Option<&RowSet>,
 ) -> Result<Vec<Item>, Stop> {
-    let mut slots = world.outcomes.of(bucket, stands)?;
+    let mut slots = world.outcomes.of(bucket, |earlier, later| world.standing.of(earlier, later))?;
     let (first, last) = world.outcomes.range(bucket);
     let asked = |number: u64, attempt: Option<AttemptId>| {
         only.is_none_or(|only| only.contains(number))

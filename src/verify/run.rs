@@ -260,13 +260,18 @@ pub(super) async fn look_for_surplus(
         world.progress.says(format!("looking for surplus rows in {}", table.name()));
         let (read, dealt) = scan.table(world.target, table, &mut of_failed).await?;
         tally.compare(CheckId::NothingSurplus, read);
-        for bucket in 0..dealt.len() {
-            let mut surplus = scan.surplus(table, &dealt, bucket)?;
-            let instance = &world.ground.settings.lms_instance;
-            settle(world.target, world.ground.unreadable, instance, &mut surplus).await?;
-            surplus.into_iter().for_each(&mut tell);
-            // Each takes seconds beside millions of submissions: the heartbeat comes in between.
-            yield_now().await;
+        let mut next = 0;
+        while next < dealt.len() {
+            let own = scan.own(table, &dealt, next).await?;
+            for bucket in next..own.end() {
+                let mut surplus = scan.surplus(&own, &dealt, bucket)?;
+                let instance = &world.ground.settings.lms_instance;
+                settle(world.target, world.ground.unreadable, instance, &mut surplus).await?;
+                surplus.into_iter().for_each(&mut tell);
+                // The heartbeat comes in between.
+                yield_now().await;
+            }
+            next = own.end();
         }
     }
     // Without files it cannot be said whose submissions they are; every failed row says so.

@@ -21,7 +21,7 @@ use super::{
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Fate, Level, SubmissionIds, stands},
+    domain::{AttemptId, Fate, Level, SubmissionIds},
     exit::{Exit, Stop},
     ports::{Table, TargetCopies},
 };
@@ -147,7 +147,12 @@ pub fn table() -> Vec<(String, String, Vec<&'static str>)> {
 fn migrated(world: &World<'_>) -> Result<BTreeMap<String, Submission>, Stop> {
     let mut found = BTreeMap::new();
     for bucket in 0..world.outcomes.buckets() {
-        for (_, outcome) in world.outcomes.of(bucket, stands)?.into_iter().flatten() {
+        for (_, outcome) in world
+            .outcomes
+            .of(bucket, |earlier, later| world.standing.of(earlier, later))?
+            .into_iter()
+            .flatten()
+        {
             let is_migrated = matches!(outcome.fate, Fate::Migrated(_));
             let attempt = outcome.attempt.filter(|attempt| is_migrated && !world.may_lack.contains(attempt));
             if let Some(attempt) = attempt {

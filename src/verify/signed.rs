@@ -7,7 +7,7 @@ use super::{
     table::CheckId,
 };
 use crate::{
-    domain::{Digest, Fate, Outcome, ShardIndex, SkipCode, newest, stands},
+    domain::{Digest, Fate, Outcome, ShardIndex, SkipCode, newest},
     ports::Fault,
     run::receipts::{Receipts, row_digest},
 };
@@ -15,10 +15,10 @@ use crate::{
 /// What enters the receipt of each row of a partition that has an outcome, whatever attempts are asked for.
 pub fn digests(world: &World<'_>, part: usize) -> Result<Vec<(ShardIndex, Digest)>, Fault> {
     let settled = |outcome: &Outcome| outcome.attempt.and_then(|attempt| world.settled.get(&attempt));
-    // Of a row that the target lacked when the result was made, the newest outcome counts.
-    let one = |earlier: Outcome, later: Outcome| match settled(&later) {
-        Some(_) => newest(earlier, later),
-        None => stands(earlier, later),
+    // A result that does not say which rows the target lacked says it of these.
+    let is_lacking = |outcome: &Outcome| !world.standing.is_told() && settled(outcome).is_some();
+    let one = |earlier: Outcome, later: Outcome| {
+        if is_lacking(&later) { newest(earlier, later) } else { world.standing.of(earlier, later) }
     };
     let outcomes = world.outcomes.of(part, one)?.into_iter().flatten();
     let digest = |(shard, mut outcome): (ShardIndex, Outcome)| {

@@ -3,9 +3,10 @@
 
 mod added;
 mod failed;
+mod own;
 mod scan;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -87,27 +88,6 @@ impl KnownSubmissions {
     fn of_id(&self, id: uuid::Bytes) -> Option<&Known> {
         let at = self.0.binary_search_by_key(&id, |known| known.submission).ok()?;
         self.0.get(at)
-    }
-
-    /// Those of `rows` that do not have an id of any submission. A row that has one, and stands beside another submission, was
-    /// looked up by it: what it names is its own submission's difference.
-    fn without_own(&self, lms_instance: &str, table: Table, rows: Vec<SurplusRow>) -> Vec<SurplusRow> {
-        if rows.is_empty() {
-            return rows;
-        }
-        let ids: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let mut own: HashSet<String> = HashSet::new();
-        for known in &self.0 {
-            let derived = SubmissionIds::new(lms_instance, known.attempt);
-            let of_table = match known.rows(table) {
-                UNKNOWN => 0,
-                rows => usize::from(rows),
-            };
-            own.extend(
-                (1..=of_table).map(|n| derived.row(table.name(), n)).filter(|id| ids.contains(id.as_str())),
-            );
-        }
-        rows.into_iter().filter(|row| !own.contains(&row.id)).collect()
     }
 }
 

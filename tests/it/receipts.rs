@@ -36,7 +36,8 @@ async fn the_root_is_the_same_in_one_process_and_in_eight_shards_after_kills() {
     let expected = receipts(&one);
     assert_eq!((expected.count, expected.shards.len(), expected.version), (120, 1, 1));
 
-    let eight = beside(&one).await;
+    let mut eight = beside(&one).await;
+    eight.set("KUBECONFIG", "/nonexistent");
     let arguments = ["run", "--shards", "8", "--parallelism", "4"];
     for rows in [5, 25] {
         let mut process = eight.start(&arguments);
@@ -50,6 +51,17 @@ async fn the_root_is_the_same_in_one_process_and_in_eight_shards_after_kills() {
 
     let again = eight.run(&["finalize"]).await.expect(0);
     assert!(again.stdout.contains(&expected.root.to_string()), "{}", again.stdout);
+
+    // A row that the database lost is moved again by another process, and is the same row.
+    let whole = receipts(&eight);
+    let migrated = eight.migrated();
+    for lost in [0, 7, migrated.len() - 1] {
+        eight.lose(&migrated[lost]).await;
+    }
+    eight.run(&["finalize"]).await.expect(69);
+    assert_ne!(receipts(&eight).root, whole.root, "the rows are lost");
+    eight.run(&["resume", "--redo", "lost", "--reason", "failover"]).await.expect(0);
+    assert_eq!(receipts(&eight), whole);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub(super) fn next(settings: &Settings, store: &RunStore, plan: &Plan, totals: &
         failed = format!("{failed} --set {}shards.redo=", release.values_prefix);
     }
     let command = match incomplete {
-        Some(_) if totals.redo_helps() => redo,
+        Some(_) if totals.lost.redo_helps() => redo,
         Some(_) if totals.missing.is_empty() => accept_line,
         Some(_) => again,
         None => after_complete(settings, plan, totals, &at, &failed),

@@ -27,7 +27,7 @@ use crate::{
     },
     settings::{Part, VerifySettings},
     verify::{
-        blobs::Storage,
+        blobs::{Storage, sources::MOST_LOOKS},
         content::{
             Content, Portion,
             manifest::{Manifest, ManifestDraft},
@@ -94,13 +94,15 @@ impl Places {
             only_unproven: asked.args.only_unproven,
             manifest: self.manifest.as_ref(),
         };
+        let reads = asked.verify.level == Level::Content;
         (asked.verify.level > Level::Rows).then_some(Storage {
             target: &self.target,
             source: &self.source,
             run: &asked.plan.run,
             rows: asked.plan.last_row(),
+            most_looks: if reads { u64::MAX } else { MOST_LOOKS },
             by_manifest: self.manifest.is_some(),
-            content: (asked.verify.level == Level::Content).then_some(content),
+            content: reads.then_some(content),
         })
     }
 }

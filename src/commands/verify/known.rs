@@ -17,7 +17,7 @@ use crate::{
         Warehouse,
     },
     run::{
-        WriterId, decisions, enforcements,
+        Standing, WriterId, decisions, enforcements,
         outcomes::Outcomes,
         pins::{Present, differences, input_differences},
         writers,
@@ -55,6 +55,7 @@ pub(super) struct Known<'a> {
     pub(super) writers: BTreeSet<WriterId>,
     may_lack: BTreeSet<AttemptId>,
     settled: BTreeMap<AttemptId, SkipCode>,
+    standing: Standing,
 }
 
 impl<'a> Known<'a> {
@@ -107,6 +108,7 @@ impl<'a> Known<'a> {
             writers: writers::registered(store).await?.0,
             may_lack: decisions::taken_out(store).await?.into_keys().collect(),
             settled: decisions::settled(store, summary.at).await?,
+            standing: Standing::read(store, plan).await?,
             absent,
         })
     }
@@ -126,6 +128,7 @@ impl<'a> Known<'a> {
             facts,
             target: self.target,
             outcomes,
+            standing: &self.standing,
             may_lack: &self.may_lack,
             settled: &self.settled,
             attempts: self.attempts,

@@ -6,10 +6,10 @@ use futures_util::TryStreamExt;
 
 use super::record::{Cells, Record, Then};
 use crate::{
-    domain::{AttemptId, Earlier, Fate, MappingState, Outcome, ShardIndex, SkipCode, SubmissionRow, stands},
+    domain::{AttemptId, Earlier, Fate, MappingState, Outcome, ShardIndex, SkipCode, SubmissionRow},
     ports::Fault,
     run::{
-        Plan, RunName, RunStore, decisions,
+        Plan, RunName, RunStore, Standing, decisions,
         lines::{Place, Spool, Spooled, no_room},
         names,
         outcomes::Outcomes,
@@ -64,10 +64,12 @@ impl Reading {
         let first = self.entries.len();
         let rolled_back: BTreeSet<AttemptId> = decisions::rolled_back(store).await?.into_keys().collect();
         let stand = standing(store, &rolled_back).await?;
+        let counts = Standing::read(store, plan).await?;
         let accepted = decisions::accepted(store).await?;
         let outcomes = Outcomes::gather(store, plan).await?;
         for bucket in 0..outcomes.buckets() {
-            for (_, outcome) in outcomes.of(bucket, stands)?.into_iter().flatten() {
+            let of_rows = outcomes.of(bucket, |earlier, later| counts.of(earlier, later))?;
+            for (_, outcome) in of_rows.into_iter().flatten() {
                 let Some(attempt) = outcome.attempt else { continue };
                 let of_attempt = Of {
                     is_rolled_back: rolled_back.contains(&attempt) && !stand.contains(&attempt),

@@ -5,7 +5,7 @@ use crate::{
         grid::{count, percent, permille},
         shell::quoted,
     },
-    run::{Course, Summary, Verification, VerifyResult, names},
+    run::{Course, Lost, Summary, Verification, VerifyResult, names},
 };
 
 /// What to do next.
@@ -113,20 +113,41 @@ fn rerun(summary: &Summary, code: &str) -> String {
     )
 }
 
+/// What may be done about lost rows.
+fn of_lost(summary: &Summary, add: &mut dyn FnMut(&str, &str)) {
+    let Lost { rows, of_another_run, .. } = summary.lost;
+    let mut when = "If they were deleted on purpose, accept that,";
+    if summary.lost.redo_helps() {
+        add("If the database lost the rows, move them again:", &summary.next_command);
+    } else {
+        when = "If that is right, accept that this run's are gone,";
+    }
+    if of_another_run > 0 {
+        let whose = if of_another_run == rows { "all".to_owned() } else { count(of_another_run) };
+        let what = format!(
+            "Of {whose} of the lost rows another run's submission stands, which no command of this run moves. If it should \
+             not stand, roll these attempts of that run back first:"
+        );
+        let command = "rogo-migrate rollback --run '<the other run>' --attempts";
+        add(&what, &format!("{command} {}", names::LOST_TO_ANOTHER));
+    }
+    add(
+        &format!("{when} on a machine with the run's settings:"),
+        "rogo-migrate finalize --accept lost --reason '<why>'",
+    );
+}
+
 fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut add = |what: &str, command: &str| {
         steps.push(Step { what: what.to_owned(), command: Command::of(command) });
     };
-    if summary.missing.rows > 0 && summary.lost.rows == 0 {
+    if summary.missing.rows > 0 && !summary.lost.redo_helps() {
         add("Run the rows without an outcome:", &summary.next_command);
-    } else if summary.lost.rows > 0 {
-        add("If the database lost the rows, move them again:", &summary.next_command);
-        add(
-            "If they were deleted on purpose, accept that, on a machine with the run's settings:",
-            "rogo-migrate finalize --accept lost --reason '<why>'",
-        );
-    } else if !summary.next_command.is_empty() {
+    }
+    if summary.lost.rows > 0 {
+        of_lost(summary, &mut add);
+    } else if summary.missing.rows == 0 && !summary.next_command.is_empty() {
         // Several steps are parted so, and some have their condition in front.
         for step in summary.next_command.split("; ") {
             let (when, command) = step.split_once(": ").unwrap_or(("Then", step));

@@ -11,7 +11,7 @@ pub(super) struct Told {
     pub(super) table: Vec<Row>,
 }
 
-/// A number that differs.
+/// A count that differs.
 pub(super) struct Row {
     pub(super) what: String,
     pub(super) predicted: String,
@@ -26,17 +26,18 @@ pub(super) fn of(summary: &Summary) -> Told {
     };
     let time = |milliseconds| span(std::time::Duration::from_millis(milliseconds));
     let duration = format!(
-        "It took {}, predicted were {} ({:+.0} %).",
+        "It took {}, predicted were {} ({:+.0} %){}.",
         time(compared.duration.outcome_ms),
         time(compared.duration.predicted_ms),
-        compared.duration.off_percent
+        compared.duration.off_percent,
+        compared.late().map_or_else(String::new, |late| format!(": {}", late.why))
     );
-    let says = if compared.same {
-        format!("Outcomes, files and bytes are those predicted. {duration}")
-    } else {
-        format!("{} numbers differ from the prediction. {duration}", compared.differences.len())
+    let says = match compared.counts().count() {
+        0 => format!("Outcomes, files and bytes are those predicted. {duration}"),
+        1 => format!("One number differs from the prediction. {duration}"),
+        numbers => format!("{numbers} numbers differ from the prediction. {duration}"),
     };
-    let table = compared.differences.iter().map(|difference| Row {
+    let table = compared.counts().map(|difference| Row {
         what: difference.what.clone(),
         predicted: count(difference.predicted),
         outcome: count(difference.outcome),

@@ -54,8 +54,9 @@ fn why(summary: &Summary) -> String {
     if summary.lost.rows > 0 {
         let shards = shard_list(&summary.lost.shards);
         reasons.push(format!(
-            "{} rows were migrated and the target no longer holds them, in shard(s) {shards}",
-            count(summary.lost.rows)
+            "{} rows were migrated and the target no longer holds them, in shard(s) {shards}{}",
+            count(summary.lost.rows),
+            summary.lost.of_another_told()
         ));
     }
     match (reasons.is_empty(), summary.rows) {

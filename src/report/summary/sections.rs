@@ -85,7 +85,12 @@ impl Summary {
             row("missing", "", self.missing.rows, "run the shards again");
         }
         if self.lost.rows > 0 {
-            row("lost", "", self.lost.rows, "move them again, or accept that they are gone (lost.csv)");
+            let advice = if self.lost.redo_helps() {
+                "move them again, or accept that they are gone (lost.csv)"
+            } else {
+                "accept that they are gone, or roll them back in the other run (lost_to_another_run.csv)"
+            };
+            row("lost", "", self.lost.rows, advice);
         }
         for (code, rows) in &self.books.notes {
             row("(note)", code.code(), *rows, code.advice());

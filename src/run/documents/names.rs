@@ -122,6 +122,10 @@ pub const SKIPPED: &str = "skipped.csv";
 pub const NOTES: &str = "notes.csv";
 /// Rows that were migrated, and that the target no longer holds.
 pub const LOST: &str = "lost.csv";
+/// Those of them of which another run's submission stands: an input for `rollback --attempts` of that run.
+pub const LOST_TO_ANOTHER: &str = "lost_to_another_run.csv";
+/// The rows of which the target lacked what was migrated ([`crate::run::Standing`]).
+pub const ABSENT: &str = "absent.json";
 /// What the last rollback did with each attempt.
 pub const ROLLED_BACK_ROWS: &str = "rolled_back.csv";
 /// The books ([`super::Summary`]).
@@ -167,10 +171,11 @@ pub const VERIFICATION_FAILURES: &str = "verification_failures.csv";
 /// Results of a verification: if it has a store elsewhere, those that count are there.
 pub const VERIFIED: [&str; 2] = [VERIFICATION, VERIFICATION_FAILURES];
 /// Every file that finalize or rollback may write into a folder of the user's.
-pub const RESULTS: [&str; 8] = [MIGRATED, FAILED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, SUMMARY, REPORT];
+pub const RESULTS: [&str; 9] =
+    [MIGRATED, FAILED, SKIPPED, NOTES, LOST, LOST_TO_ANOTHER, ROLLED_BACK_ROWS, SUMMARY, REPORT];
 /// Results that hold nothing by which a learner is known: a purge leaves them, and every bundle holds them.
-pub const WITHOUT_PERSONAL_DATA: [&str; 8] =
-    [SUMMARY, REPORT, MIGRATED, SKIPPED, NOTES, LOST, ROLLED_BACK_ROWS, VERIFICATION];
+pub const WITHOUT_PERSONAL_DATA: [&str; 9] =
+    [SUMMARY, REPORT, MIGRATED, SKIPPED, NOTES, LOST, LOST_TO_ANOTHER, ROLLED_BACK_ROWS, VERIFICATION];
 
 /// What the run was predicted to do ([`super::Prediction`]).
 pub const PREDICTION: &str = "prediction.json";

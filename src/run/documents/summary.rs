@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    names,
     prediction::Compared,
     work::{Commits, Limit},
 };
@@ -187,6 +188,25 @@ pub struct Lost {
     pub of_another_run: u64,
     /// The shards they belong to, ascending.
     pub shards: Vec<ShardIndex>,
+}
+
+impl Lost {
+    /// Whether `--redo lost` moves any of them again.
+    pub fn redo_helps(&self) -> bool {
+        self.rows > self.of_another_run
+    }
+
+    /// Of how many of them another run's submission stands, behind a sentence about all; empty if of none.
+    pub fn of_another_told(&self) -> String {
+        if self.of_another_run == 0 {
+            return String::new();
+        }
+        format!(
+            "; of {} of them another run's submission stands, which --redo lost does not move ({} names them)",
+            self.of_another_run,
+            names::LOST_TO_ANOTHER
+        )
+    }
 }
 
 /// How long a stage took.

@@ -107,7 +107,7 @@ pub(super) struct Merged {
 /// What becomes of the state of another verification, for people.
 pub(super) fn discarded(of: &Subject, differs: &[&str], parts: usize, lives: bool) -> String {
     let end = if lives {
-        "a process may work on it (its heartbeat is younger than 10 min), and it is left alone"
+        "a process may work on it (its last heartbeat is younger than 10 min, or of a clock that is ahead), and it is left alone"
     } else {
         "it is discarded"
     };

@@ -19,6 +19,10 @@ use crate::{
 /// Files that are looked at one by one at a time.
 const AT_A_TIME: usize = 32;
 
+/// Files of one container that are looked at one by one at level blobs, at most: it promises few requests however many files there
+/// are. Level content asks for each file anyway.
+pub const MOST_LOOKS: u64 = 100_000;
+
 /// An account that gives no answer for so long is gone, as far as a verification can know.
 const SILENT_FOR: Duration = Duration::from_secs(20);
 
@@ -55,24 +59,20 @@ pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Faul
 }
 
 /// Lists the sources, and deals the files by the names of their blobs. Each file of a container that may not be listed is looked
-/// at. A fault that may pass ends the verification: it is no reason for a check that is not possible.
+/// at, if there are at most `most_looks`. A fault that may pass ends the verification: it is no reason for a check that is not
+/// possible.
 pub async fn look_at_sources(
     source: &dyn Source,
     wanted: &Wanted,
     in_folder: bool,
+    most_looks: u64,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
-    let listed = listed_patiently(source, wanted).await?;
+    let mut listed = listed_patiently(source, wanted).await?;
     if let Some(fault) = listed.ways.iter().find_map(passing) {
         return Err(fault);
     }
-    let mut looked_at = HashSet::new();
-    for ((number, container), way) in (0..).zip(&wanted.containers).zip(&listed.ways) {
-        let is_refused = way.fault.as_ref().is_some_and(FaultKind::is_refusal);
-        if way.looks_are_cheaper || is_refused && is_answered(source, container).await? {
-            looked_at.insert(number);
-        }
-    }
+    let looked_at = looked_at(source, wanted, &mut listed.ways, most_looks).await?;
     let mut requests: u64 = listed.ways.iter().map(|way| way.pages).sum();
     let mut dealt = Buckets::new(buckets)?;
     for bucket in 0..buckets {
@@ -108,6 +108,32 @@ pub async fn look_at_sources(
         way.not_listed.as_ref().map(|why| format!("the source {}: {why}", container.shown))
     });
     Ok(Sourced { by_blob: dealt.finish()?, requests, not_listed: why.collect() })
+}
+
+/// Numbers of the containers of which each file is looked at. The way of one that has too many files says so.
+async fn looked_at(
+    source: &dyn Source,
+    wanted: &Wanted,
+    ways: &mut [Way],
+    most_looks: u64,
+) -> Result<HashSet<u32>, Fault> {
+    let mut looked_at = HashSet::new();
+    for ((number, container), way) in (0..).zip(&wanted.containers).zip(ways) {
+        let is_refused = way.fault.as_ref().is_some_and(FaultKind::is_refusal);
+        if !(way.looks_are_cheaper || is_refused && is_answered(source, container).await?) {
+            continue;
+        }
+        if container.files <= most_looks {
+            looked_at.insert(number);
+        } else if let Some(why) = &mut way.not_listed {
+            let files = container.files;
+            *why = format!(
+                "{why}, and its {files} files are too many to be looked at one by one at level blobs: give the role the right to \
+                 list it, or verify at level content, which asks for each file anyway"
+            );
+        }
+    }
+    Ok(looked_at)
 }
 
 /// Lists the sources; an account that is silent may be away for a moment only.

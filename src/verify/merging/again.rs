@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::{first::Differences, stands::Report};
 use crate::{
-    domain::{AttemptId, stands},
+    domain::AttemptId,
     exit::Stop,
     ports::Fault,
-    run::{RowSet, lines::SpooledBuckets, outcomes::Outcomes},
+    run::{RowSet, lines::SpooledBuckets},
     verify::{
         blobs::LookedAt,
         findings::{Difference, Found, Kind, Lack},
@@ -65,7 +65,7 @@ impl Again {
         mut self,
         (second, absent): (&Tally, &Absent),
         tally: &mut Tally,
-        outcomes: &Outcomes,
+        world: &World<'_>,
         report: &mut Report<'_>,
     ) -> Result<u64, Stop> {
         if let Some(fault) = self.failed.take() {
@@ -94,7 +94,7 @@ impl Again {
             let unseen = became_of_stray(stray.check, second, tally);
             stays(unseen, (None, stray.check, stray.attempt), tally, report)?;
         }
-        let mut attempts = Attempts { outcomes, range: None };
+        let mut attempts = Attempts { world, range: None };
         for (row, check) in self.first.unseen_in_rows() {
             let attempt = match second.watched.attempt(row) {
                 None => attempts.of(row)?,
@@ -127,19 +127,20 @@ fn became_of_stray(check: CheckId, second: &Tally, first: &Tally) -> Unseen {
 
 /// The attempts of rows, which have to come in rising order: the outcomes of one range are held.
 struct Attempts<'a> {
-    outcomes: &'a Outcomes,
+    world: &'a World<'a>,
     range: Option<(usize, Vec<Option<AttemptId>>)>,
 }
 
 impl Attempts<'_> {
     fn of(&mut self, row: u64) -> Result<Option<AttemptId>, Fault> {
-        let range = self.outcomes.ranges().of_row(row);
+        let World { outcomes, standing, .. } = self.world;
+        let range = outcomes.ranges().of_row(row);
         if self.range.as_ref().is_none_or(|(held, _)| *held != range) {
-            let outcomes = self.outcomes.of(range, stands)?.into_iter();
-            let attempts = outcomes.map(|slot| slot.and_then(|(_, outcome)| outcome.attempt)).collect();
+            let of_range = outcomes.of(range, |earlier, later| standing.of(earlier, later))?.into_iter();
+            let attempts = of_range.map(|slot| slot.and_then(|(_, outcome)| outcome.attempt)).collect();
             self.range = Some((range, attempts));
         }
-        let (first, _) = self.outcomes.range(range);
+        let (first, _) = outcomes.range(range);
         let place = usize::try_from(row - first).unwrap_or(usize::MAX);
         Ok(self.range.as_ref().and_then(|(_, attempts)| attempts.get(place).copied().flatten()))
     }
@@ -178,7 +179,7 @@ pub(super) async fn look_again_at_rows(
             again.see(&same, &found, report);
         };
         pass.part(*part, Some(&rows), &mut second, &mut each).await?;
-        gone += again.end((&second.tally, absent), tally, world.outcomes, report)?;
+        gone += again.end((&second.tally, absent), tally, world, report)?;
     }
     report.seen_at = merged_at;
     Ok(gone)
@@ -203,7 +204,7 @@ pub(super) async fn look_again_at_stored(
     if has_surplus {
         look_for_surplus(world, passed, &mut each).await?;
     }
-    let gone = again.end((&passed.tally, absent), &mut tally, world.outcomes, report)?;
+    let gone = again.end((&passed.tally, absent), &mut tally, world, report)?;
     passed.tally = tally;
     Ok(gone)
 }
@@ -230,7 +231,7 @@ pub(super) async fn look_again_at_files(
     let mut each = |same: Same, found: Found| again.see(&same, &found, report);
     let later = look_at_all_files(world, task.storage.as_ref(), which, &mut second, &mut each).await?;
     let absent = later.as_ref().map_or_else(|| absent.clone(), |later| later.absent_beside(absent));
-    let gone = again.end((&second, &absent), tally, world.outcomes, report)?;
+    let gone = again.end((&second, &absent), tally, world, report)?;
     *files = files.take().map(|files| files.then(later));
     Ok(gone)
 }

@@ -214,7 +214,8 @@ impl Test<'_> {
     async fn look(&self) -> Result<(Seen, Tally), Stop> {
         let Places { scratch, source, run, rows, .. } = *self.places;
         let content = Some(Content { portion: None, only_unproven: false, manifest: None });
-        let storage = Storage { target: scratch, source, run, rows, by_manifest: false, content };
+        let (most_looks, by_manifest) = (u64::MAX, false);
+        let storage = Storage { target: scratch, source, run, rows, most_looks, by_manifest, content };
         let mut wanting = Wanting::new(rows)?;
         for file in &self.files {
             wanting.push(file)?;

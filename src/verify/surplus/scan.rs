@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{FailedAttempts, Known, KnownSubmissions, UNKNOWN, failed::FailedScan};
+use super::{FailedAttempts, Known, KnownSubmissions, UNKNOWN, failed::FailedScan, own::OwnRows};
 use crate::{
     domain::{AttemptId, SubmissionIds, attempt_of_launch_id},
     ports::{Fault, Link, StoredTarget, Table},
@@ -24,6 +24,8 @@ use crate::{
 const TOGETHER: usize = 50_000;
 /// So often; those beyond are judged with the last ones.
 const TIMES: usize = 64;
+/// Rows of which it is found out together which have an id of a submission of this run.
+const OWN_TOGETHER: usize = 2_000_000;
 /// Rows under ids that follow on those of the outcome: a program wrote them, and its outcome was lost.
 const MORE_ROWS: usize = 100;
 
@@ -112,21 +114,26 @@ impl<'a> Scan<'a> {
         fault.map_or_else(|| Ok((read, dealt.finish()?)), Err)
     }
 
+    /// What [`Self::surplus`] has to know of bucket `first` of [`Self::table`], and of those that follow on it up to
+    /// [`OwnRows::end`].
+    pub async fn own(&self, table: Table, dealt: &SpooledBuckets, first: usize) -> Result<OwnRows, Fault> {
+        OwnRows::of((self.known, self.lms_instance), table, dealt, first, OWN_TOGETHER).await
+    }
+
     /// Those of a bucket of [`Self::table`] that should not stand.
     pub fn surplus(
         &self,
-        table: Table,
+        own: &OwnRows,
         dealt: &SpooledBuckets,
         bucket: usize,
     ) -> Result<Vec<SurplusRow>, Fault> {
-        let (mut found, mut of_failed) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
         dealt.read(bucket, |row: SurplusRow| {
-            let rows = if row.check == CheckId::FailedAbsent { &mut of_failed } else { &mut found };
-            rows.push(row);
+            if !own.holds(&row) {
+                found.push(row);
+            }
             Ok(())
         })?;
-        let mut found = self.known.without_own(self.lms_instance, table, found);
-        found.append(&mut of_failed);
         Ok(found)
     }
 

@@ -224,8 +224,9 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
             return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next);
         };
         let reason = format!(
-            "{} rows that were migrated are not in the target any more (lost.csv names them)",
-            count(summary.lost.rows)
+            "{} rows that were migrated are not in the target any more (lost.csv names them){}",
+            count(summary.lost.rows),
+            summary.lost.of_another_told()
         );
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(&summary.next_command);
     }

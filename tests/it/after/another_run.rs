@@ -42,10 +42,21 @@ async fn a_row_that_another_run_migrated_again_is_lost_for_this_run_and_counts_o
         assert_eq!((&summary["lost"]["rows"], &summary["lost"]["of_another_run"]), (&json!(2), &json!(2)));
         assert!(summary["next_command"].as_str().unwrap().contains("finalize --accept lost"), "{summary}");
         assert_eq!(app.result("lost.csv").lines().count(), 3);
+        let named = app.result("lost_to_another_run.csv");
+        assert_eq!(named, app.result("lost.csv"));
+        assert!(summary["results"].to_string().contains("lost_to_another_run.csv"), "{summary}");
+        assert!(ended.stdout.contains("roll them back in the other run"), "{}", ended.stdout);
+        let page = app.result("report.html");
+        assert!(page.contains("Of all of the lost rows another run"), "{page}");
+        assert!(!page.contains("move them again"), "no command does");
         assert_eq!(app.migrated().len(), 10);
         assert_eq!(app.database.number(submissions).await, 12, "nothing is moved twice");
     }
+    let of_b = ["rollback", "--run", "b", "--out", "b", "--attempts", "lost_to_another_run.csv"];
+    let dry = app.run_as(&app.database.removers_url(), &of_b).await.expect(0);
+    assert!(dry.stdout.contains(" 2 "), "it may be given as it is: {}", dry.stdout);
     app.run(&["finalize", "--run", "a", "--accept", "lost", "--reason", "they are b's"]).await.expect(0);
+    assert!(!app.out.path().join("lost_to_another_run.csv").exists(), "it is no longer true");
     for _ in 0..2 {
         assert_eq!(app.result("skipped.csv").matches(",deleted_in_target,").count(), 2);
         assert_eq!(app.migrated().len(), 10);
@@ -53,6 +64,28 @@ async fn a_row_that_another_run_migrated_again_is_lost_for_this_run_and_counts_o
     }
     app.run(&["finalize", "--run", "b", "--out", "b"]).await.expect(0);
     assert_eq!(app.migrated_in("b").len(), 2, "they are b's");
+}
+
+#[tokio::test]
+async fn rows_that_are_gone_and_rows_of_another_run_are_told_apart() {
+    let sample = plain_sample(12).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--run", "a"]).await.expect(0);
+    let all = app.migrated();
+    app.lose(&all[0]).await;
+    app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
+    app.lose(&all[1]).await;
+    let ended = app.run(&["finalize", "--run", "a"]).await.expect(69);
+    let named = app.result("lost_to_another_run.csv");
+    assert_eq!(named.lines().count(), 2);
+    assert!(named.contains(&format!("rogo_{}_", all[0])), "{named}");
+    assert!(ended.stderr.contains("lost_to_another_run.csv names them"), "{}", ended.stderr);
+    let page = app.result("report.html");
+    for part in ["move them again:", "Of 1 of the lost rows another run", "; of 1 of them another run"] {
+        assert!(page.contains(part), "{part}");
+    }
+    app.run(&["resume", "--redo", "lost", "--reason", "a test", "--run", "a"]).await.expect(69);
+    assert_eq!((&app.summary()["lost"]["rows"], app.migrated().len()), (&json!(1), 11));
 }
 
 #[tokio::test]
@@ -68,5 +101,8 @@ async fn what_was_accepted_as_lost_before_another_run_migrated_it_stays_deleted_
     app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
     app.run(&["finalize", "--run", "a"]).await.expect(0);
     assert_eq!(app.result("skipped.csv"), skipped);
+    app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
+    // Results of earlier programs do not say which rows the target lacked.
+    app.run_blobs().delete_many(&["a/results/absent.json".to_owned()]).await.unwrap();
     app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
 }

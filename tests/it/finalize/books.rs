@@ -154,3 +154,24 @@ async fn a_row_of_which_another_runs_submission_stands_is_lost_and_one_without_f
     let totals = world.finalize().await.unwrap();
     assert_eq!((totals.lost.rows, totals.lost.of_another_run, totals.books.migrated), (1, 1, 2));
 }
+
+#[tokio::test]
+async fn a_writer_of_another_run_is_asked_for_once_however_many_rows_and_files_name_it() {
+    let world = World::new(40, 1);
+    world.register(TRY_A);
+    let outcomes: Vec<Outcome> = (1..=40).map(|row| migrated(row, 1)).collect();
+    world.record(TRY_A, &outcomes).await;
+    for row in 1..=12 {
+        for file in 1..=3 {
+            let writer = ["cccccccccccc", "dddddddddddd"][row % 2];
+            let blob = format!("LTI_Uploads/{writer}/{row}_{file}_essay.pdf");
+            world.target.name_blob(&format!("rogo_{row}_x"), &blob);
+        }
+    }
+    let totals = world.finalize().await.unwrap();
+    assert_eq!((totals.lost.rows, totals.lost.of_another_run, totals.books.migrated), (12, 12, 28));
+    for writer in ["cccccccccccc", "dddddddddddd"] {
+        let asked = format!("run: head rogo/writers/{writer}.json");
+        assert_eq!(world.journal.count(&asked), 1, "{:#?}", world.journal.entries());
+    }
+}

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use flate2::read::GzDecoder;
 use rogo_migrate::{
     report::grid::count,
-    run::{RunResult, Summary},
+    run::{Difference, RunResult, Summary},
 };
 use serde_json::Value;
 
@@ -141,6 +141,38 @@ fn percentiles_of_each_stage_are_those_of_its_rows() {
         assert!(page.contains(&cells), "{}: {cells}", stage.stage);
     }
     assert!(page.contains("99.9 %"));
+}
+
+#[test]
+fn a_late_run_is_no_number_that_differs_and_its_duration_is_told_in_words() {
+    let says = |counts: usize, is_late: bool| {
+        let mut made = Made::new(Went::WithFailures, 3_000, 4);
+        let compared = made.summary.prediction.as_mut().unwrap();
+        compared.differences.truncate(counts);
+        compared.same = counts == 0;
+        if is_late {
+            let why = "off by more than 20 %".to_owned();
+            compared.differences.push(Difference {
+                what: "duration_ms".into(),
+                predicted: 7,
+                outcome: 9,
+                why,
+            });
+        }
+        let page = made.page();
+        assert!(!page.contains("duration_ms"), "it is told in words");
+        let (_, from) = page.split_once(">Prediction against outcome</h2>").unwrap();
+        let (said, rest) = from.split_once("</p>").unwrap();
+        let rows = rest.split("</section>").next().unwrap().matches("<tr><th scope=\"row\">").count();
+        assert_eq!(rows, counts, "{rest:.400}");
+        assert_eq!(said.contains("off by more than 20 %"), is_late, "{said}");
+        said.trim_start_matches("\n<p>").split(". ").next().unwrap().to_owned()
+    };
+    for is_late in [false, true] {
+        assert_eq!(says(0, is_late), "Outcomes, files and bytes are those predicted");
+        assert_eq!(says(1, is_late), "One number differs from the prediction");
+        assert_eq!(says(2, is_late), "2 numbers differ from the prediction");
+    }
 }
 
 #[test]

@@ -243,7 +243,7 @@ async fn every_corruption_of_a_blob_is_found_at_its_level_by_the_check_that_is_m
 }
 
 /// Where the first file of an attempt was read.
-fn source_of(app: &TestApp<'_>, file: &File) -> PathBuf {
+pub(super) fn source_of(app: &TestApp<'_>, file: &File) -> PathBuf {
     let submissions = Csv::read(&app.sample.path("submission_files.csv"));
     let row = submissions.rows.iter().find(|row| row.iter().any(|cell| cell.trim() == file.attempt)).unwrap();
     let mut cells = submissions.header.iter().zip(row);

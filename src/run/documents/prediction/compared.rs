@@ -25,6 +25,18 @@ pub struct Compared {
     pub duration: ComparedDuration,
 }
 
+impl Compared {
+    /// The numbers that differ and are counts, as [`Self::same`] means them: not the duration.
+    pub fn counts(&self) -> impl Iterator<Item = &Difference> {
+        self.differences.iter().filter(|difference| difference.what != DURATION)
+    }
+
+    /// The duration, if it differs.
+    pub fn late(&self) -> Option<&Difference> {
+        self.differences.iter().find(|difference| difference.what == DURATION)
+    }
+}
+
 /// A number that differs from the prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
@@ -53,6 +65,8 @@ pub struct ComparedDuration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Took(pub Duration);
 
+/// What a difference of the duration is of.
+const DURATION: &str = "duration_ms";
 /// A duration that is off by more, either way, is a difference.
 const OFF_PERCENT: f64 = 20.0;
 /// Why a count differs that copying or committing decides.
@@ -119,7 +133,7 @@ impl Prediction {
         let ComparedDuration { predicted_ms: predicted, outcome_ms: outcome, off_percent } = *compared;
         let (least, most) = (self.duration.least_ms, self.duration.most_ms);
         (off_percent.abs() > OFF_PERCENT).then(|| Difference {
-            what: "duration_ms".into(),
+            what: DURATION.into(),
             predicted,
             outcome,
             why: format!(

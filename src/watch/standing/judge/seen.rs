@@ -50,14 +50,18 @@ pub(super) fn rerun_of(facts: &Facts) -> Rerun {
 }
 
 /// The line that moves the rows again that the target lost: for the shards that the newest result names, and those that
-/// are not done; for all if it names none, as where a later run found what the target lacks. `None` while a shard Job never ends:
-/// Helm would refuse the line beside it.
+/// are not done; for all if it names none, as where a later run found what the target lacks. `None` while a shard Job never ends,
+/// because Helm would refuse the line beside it, and if another run's submissions stand under all lost rows, because no line
+/// moves these.
 pub fn redo_of(facts: &Facts) -> Option<String> {
     let plan = facts.plan.as_ref()?;
     if given_up(facts).is_some() {
         return None;
     }
     let result = facts.summary.as_ref().filter(|summary| summary.plan == plan.id && summary.lost.rows > 0);
+    if result.is_some_and(|summary| !summary.lost.redo_helps()) {
+        return None;
+    }
     let shards: BTreeSet<ShardIndex> = match result {
         Some(summary) => summary.lost.shards.iter().copied().chain(undone(plan, facts)).collect(),
         None => (0..).map(ShardIndex).take(plan.shards.len()).collect(),

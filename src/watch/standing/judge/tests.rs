@@ -582,6 +582,22 @@ fn a_redo_after_one_that_succeeded_makes_jobs_of_its_own_and_a_queue_is_not_resu
 }
 
 #[test]
+fn no_line_moves_rows_of_which_another_runs_submissions_stand() {
+    let lost = |rows, of_another_run| {
+        let mut run = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+        let summary = run.0.summary.as_mut().unwrap();
+        summary.result = RunResult::Incomplete;
+        summary.lost = Lost { rows, of_another_run, shards: vec![ShardIndex(1)] };
+        summary.next_command = "accept it".into();
+        run
+    };
+    assert!(redo_of(&lost(2, 1).0).unwrap().contains("--redo lost"));
+    assert_eq!(redo_of(&lost(2, 2).0), None);
+    let reason = "of 2 of them another run's submission stands, which --redo lost does not move";
+    lost(2, 2).is(RunState::Incomplete, Exit::Incomplete, reason, "accept it");
+}
+
+#[test]
 fn a_release_merges_by_its_own_line() {
     let line =
         "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=0";

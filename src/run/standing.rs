@@ -1,0 +1,68 @@
+//! Which outcome of a row counts where it has several: the one that the result counts, for whichever command reads them later.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Plan, PlanId, RowSet, RunStore, names};
+use crate::{
+    domain::{Outcome, newest, stands},
+    ports::Fault,
+};
+
+/// The rows that the target lacked when the result was made: of their outcomes the newest one counts, whatever it is. Of every
+/// other row a migrated outcome beats all.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    absent: RowSet,
+    is_told: bool,
+}
+
+/// `results/absent.json`.
+#[derive(Serialize, Deserialize)]
+struct AbsentRows {
+    plan: PlanId,
+    /// First and last row of each range, ascending.
+    rows: Vec<(u64, u64)>,
+}
+
+impl Standing {
+    /// If the target lacks these rows.
+    pub fn without(absent: RowSet) -> Self {
+        Self { absent, is_told: true }
+    }
+
+    /// As the newest result says.
+    pub async fn read(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
+        let told: Option<AbsentRows> = store.read(&names::result(names::ABSENT)).await?;
+        let told = told.filter(|told| told.plan == plan.id);
+        let is_told = told.is_some();
+        let mut absent = RowSet::new(plan.last_row());
+        for (first, last) in told.into_iter().flat_map(|told| told.rows) {
+            for row in first..=last.min(plan.last_row()) {
+                // A row beyond the plan's has no outcome.
+                let _ = absent.insert(row);
+            }
+        }
+        Ok(Self { absent, is_told })
+    }
+
+    /// Publishes it in the place of the earlier result's. To be called while the run's lock is held, before the other results.
+    pub async fn publish(&self, store: &RunStore, plan: &Plan) -> Result<(), Fault> {
+        let rows = AbsentRows { plan: plan.id.clone(), rows: self.absent.ranges() };
+        store.replace_in_a_line(&names::result(names::ABSENT), &rows).await
+    }
+
+    /// Whether the result says it: results of earlier programs do not, and no result says it of a run without one.
+    pub fn is_told(&self) -> bool {
+        self.is_told
+    }
+
+    /// Whether the target lacked the row.
+    pub fn lacks(&self, row: u64) -> bool {
+        self.absent.contains(row)
+    }
+
+    /// Which of two outcomes of one row counts.
+    pub fn of(&self, earlier: Outcome, later: Outcome) -> Outcome {
+        if self.lacks(later.row) { newest(earlier, later) } else { stands(earlier, later) }
+    }
+}

@@ -1,0 +1,69 @@
+//! Level blobs looks at few sources one by one: the requests of that level do not grow with the files.
+
+use rogo_migrate::{
+    ports::BlobInfo,
+    verify::blobs::{
+        sources::{Sourced, look_at_sources},
+        wanted::{Seen, WantedFile, Wanting},
+    },
+};
+
+use crate::support::fakes::{InMemorySource, attempt};
+
+/// Six files of one source, and what is seen of them if so many may be looked at.
+async fn seen(source: &InMemorySource, most_looks: u64) -> (Sourced, Vec<Seen>) {
+    let mut wanting = Wanting::new(6).unwrap();
+    for row in 1..=6 {
+        let file = WantedFile {
+            row,
+            attempt: attempt(i32::try_from(row).unwrap()),
+            order: 1,
+            blob: format!("LTI_Uploads/aaaaaaaaaaaa/{row}_1_essay.pdf"),
+            content_type: String::new(),
+            is_markers: false,
+            recorded: None,
+            url: format!("https://files.example/box/{row}.pdf").parse().ok(),
+            source: Seen::NotNamed,
+        };
+        wanting.push(&file).unwrap();
+    }
+    let wanted = wanting.finish().unwrap();
+    let sourced = look_at_sources(source, &wanted, false, most_looks).await.unwrap();
+    let mut all = Vec::new();
+    for bucket in 0..wanted.by_source.len() {
+        sourced
+            .by_blob
+            .read(bucket, |file: WantedFile| {
+                all.push(file.source);
+                Ok(())
+            })
+            .unwrap();
+    }
+    (sourced, all)
+}
+
+#[tokio::test]
+async fn the_files_of_a_source_that_may_not_be_listed_are_looked_at_if_they_are_few_and_else_it_is_said() {
+    let source = InMemorySource::default();
+    let (sourced, all) = seen(&source, 6).await;
+    assert!(all.iter().all(|seen| matches!(seen, Seen::There { .. })), "{all:?}");
+    assert_eq!((sourced.requests, sourced.not_listed), (6, Vec::new()));
+
+    let (sourced, all) = seen(&source, 5).await;
+    assert_eq!(all, vec![Seen::NotListed; 6]);
+    assert_eq!(sourced.requests, 0);
+    let [why] = sourced.not_listed.as_slice() else { panic!("{:?}", sourced.not_listed) };
+    for part in ["could not be listed", "its 6 files are too many", "right to list", "level content"] {
+        assert!(why.contains(part), "{part:?} is not said in {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_may_be_listed_is_listed_however_many_files_it_has() {
+    let blob = |row| BlobInfo { name: format!("{row}.pdf"), size_bytes: 7, ..BlobInfo::default() };
+    let mut source = InMemorySource::default();
+    source.listed = Some((1..=6).map(blob).collect());
+    let (sourced, all) = seen(&source, 0).await;
+    assert!(all.iter().all(|seen| matches!(seen, Seen::There { bytes: 7, .. })), "{all:?}");
+    assert_eq!((sourced.requests, sourced.not_listed), (1, Vec::new()));
+}
