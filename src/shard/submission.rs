@@ -234,7 +234,8 @@ async fn send(
         let asking = shard.events.asked(Service::Database, committing);
         async move {
             asking.await.inspect_err(|fault| {
-                waits.fetch_or(may_pass(fault), Ordering::Relaxed);
+                // A neighbour in a shared statement may have met it.
+                waits.fetch_or(!may_share && may_pass(fault), Ordering::Relaxed);
             })
         }
     };
