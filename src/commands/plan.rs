@@ -24,10 +24,12 @@ pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken)
     if args.prediction.predict {
         return super::predict::run(settings, args, stop).await;
     }
-    tell_uncompared(settings)?;
     let made = if args.dry_run {
+        Expected::without_prediction(settings.expect.as_deref())?;
+        tell_uncompared(settings);
         or_stopped(stop, rehearse(settings)).await?
     } else {
+        tell_uncompared(settings);
         let progress = Progress::default();
         let making = patiently(settings, async || make_now(settings, &progress).await);
         beating(settings, stop, &progress, making).await?
@@ -42,17 +44,27 @@ pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken)
     Ok(End::done(format!("the plan of run {run} {stands}: {rows} rows in {shards} shards")))
 }
 
-/// Says what of `--expect` only a prediction compares.
-fn tell_uncompared(settings: &Settings) -> Result<(), Stop> {
-    if let Some(line) = Expected::without_prediction(settings.expect.as_deref())? {
+/// Says once what of `--expect` only a prediction compares. What cannot be read is refused later.
+fn tell_uncompared(settings: &Settings) {
+    if let Ok(Some(line)) = Expected::without_prediction(settings.expect.as_deref()) {
         report::tell(&line);
     }
-    Ok(())
+}
+
+/// Refuses an `--expect` of which only a prediction compares anything. A plan that stands is kept: that is only told.
+async fn expects_something(settings: &Settings, store: &RunStore) -> Result<(), Stop> {
+    let path = settings.expect.as_deref();
+    let Err(stop) = Expected::without_prediction(path) else { return Ok(()) };
+    if Expected::read(path).is_ok() && store.plan().await?.is_some() {
+        report::tell(&stop.message);
+        return Ok(());
+    }
+    Err(stop)
 }
 
 /// Makes the plan, or reports that it already exists. Nothing is predicted.
 pub async fn make(settings: &Settings, stop: &CancellationToken) -> Result<PlanReport, Stop> {
-    tell_uncompared(settings)?;
+    tell_uncompared(settings);
     let progress = Progress::default();
     beating(settings, stop, &progress, make_now(settings, &progress)).await
 }
@@ -63,7 +75,11 @@ async fn make_now(settings: &Settings, progress: &Progress) -> Result<PlanReport
 
 async fn make_once(settings: &Settings, progress: &Progress) -> Result<PlanReport, Stop> {
     let store = connect::run_store(settings)?;
-    let world = match World::connect(settings, store.clone()) {
+    let connected = async {
+        expects_something(settings, &store).await?;
+        World::connect(settings, store.clone())
+    };
+    let world = match connected.await {
         Ok(world) => World { progress: progress.clone(), ..world },
         // Shards that wait end too.
         Err(stop) => return Err(plan::refuse(settings, &store, stop).await),

@@ -270,9 +270,9 @@ pub trait TargetWriter: TargetReader + MayWrite {
         self.commit(copied).await
     }
 
-    /// Whether the target takes such a submission now, of an attempt that does not exist: it is written and taken back, and what
-    /// writes nothing is committed. It proves that a refusal of the submission itself is its own; where that cannot be
-    /// told, it is no proof.
+    /// Whether the target takes these rows now, of an attempt that does not exist: they are written and taken back, and a
+    /// transaction that writes no row is committed to its disk. `Ok` is a proof; a fault, or a target that cannot be asked,
+    /// proves nothing.
     async fn rehearse(&self, _copied: &CopiedMigration<'_>) -> Result<(), Fault> {
         let what = "this target cannot be asked whether it takes others";
         Err(Fault::new(Service::Database, FaultKind::Unavailable, what))

@@ -5,9 +5,18 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use tempfile::NamedTempFile;
+
 use crate::ports::regular::other_than_a_file;
+
+/// What the name of a file ends with that is not whole yet.
+const PART: &str = ".part";
+
+/// A part that was not written to for so long is left by a process that was killed.
+const LEFT: Duration = Duration::from_hours(24);
 
 /// Creates a file for writing that only its owner may read and write (0600). What stood under its name is removed,
 /// a link too; a link that is made meanwhile is refused.
@@ -33,11 +42,11 @@ pub fn in_the_way(place: &Path) -> Option<&'static str> {
 
 /// A file that is written whole or not at all: a reader sees the earlier file of that name or this one, never half of it, and
 /// one that was not finished leaves nothing behind.
+///
+/// It grows beside its place as `.<name>.<random>.part`, so that two processes that write one file do not meet.
 pub struct Whole {
-    file: File,
+    part: NamedTempFile,
     place: PathBuf,
-    part: PathBuf,
-    is_finished: bool,
 }
 
 impl Whole {
@@ -49,29 +58,39 @@ impl Whole {
         }
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.map_or(Ok(()), create_folder)?;
-        let part = folder.unwrap_or(Path::new(".")).join(format!(".{}.part", name.to_string_lossy()));
-        Ok(Self { file: create(&part)?, place: place.to_owned(), part, is_finished: false })
+        let folder = folder.unwrap_or(Path::new("."));
+        let before = format!(".{}.", name.to_string_lossy());
+        remove_left(folder, &before);
+        // Always new, and its owner's alone (0600).
+        let part = tempfile::Builder::new().prefix(&before).suffix(PART).tempfile_in(folder)?;
+        Ok(Self { part, place: place.to_owned() })
     }
 
     /// A handle to write it with.
     pub fn handle(&self) -> io::Result<File> {
-        self.file.try_clone()
+        self.part.as_file().try_clone()
     }
 
     /// Puts it on disk and gives it its name.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.part, &self.place)?;
-        self.is_finished = true;
-        Ok(())
+    pub fn finish(self) -> io::Result<()> {
+        self.part.as_file().sync_all()?;
+        self.part.persist(&self.place).map(drop).map_err(|kept| kept.error)
     }
 }
 
-impl Drop for Whole {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            // One that cannot be removed is replaced by the next try.
-            let _ = fs::remove_file(&self.part);
+/// Removes the parts that killed processes left of a file: those that were not written to for a day. One that cannot be
+/// removed stays, and its name says what it is.
+fn remove_left(folder: &Path, before: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(before)?.strip_suffix(PART));
+        if random.is_none_or(str::is_empty) {
+            continue;
+        }
+        let written = entry.metadata().and_then(|found| found.modified());
+        if written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT)) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -129,6 +148,37 @@ mod tests {
         assert_eq!(fs::read(path("file")).unwrap(), b"before");
         let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
+    }
+
+    #[test]
+    fn of_two_that_write_one_file_each_puts_its_own_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("file");
+        let (first, second) = (Whole::begin(&place).unwrap(), Whole::begin(&place).unwrap());
+        io::Write::write_all(&mut first.handle().unwrap(), b"the first").unwrap();
+        io::Write::write_all(&mut second.handle().unwrap(), b"half of the").unwrap();
+        first.finish().unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"the first");
+        assert_eq!(mode(&place), 0o600);
+        io::Write::write_all(&mut second.handle().unwrap(), b" second").unwrap();
+        second.finish().unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"half of the second");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no part is left");
+    }
+
+    #[test]
+    fn what_killed_processes_left_of_a_file_is_removed_after_a_day_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let day = std::time::SystemTime::now() - Duration::from_hours(25);
+        let old = [".file.aB3.part", ".file.part", ".other.aB3.part", "file.aB3.part", ".file.aB3.csv"];
+        for name in old {
+            File::create(path(name)).unwrap().set_modified(day).unwrap();
+        }
+        fs::write(path(".file.new.part"), "of another process").unwrap();
+        drop(Whole::begin(&path("file")).unwrap());
+        assert!(!path(".file.aB3.part").exists());
+        assert!(old[1..].iter().chain([&".file.new.part"]).all(|name| path(name).exists()));
     }
 
     #[test]

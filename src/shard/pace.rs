@@ -21,6 +21,7 @@ use scope::{Scope, scope};
 use tries::{Tries, Verdict, Word, may_be_blamed};
 use waits::Waits;
 
+pub use tries::may_pass;
 pub use trouble::Trouble;
 use trouble::given_up;
 
@@ -99,7 +100,7 @@ impl Pace {
 
     /// As [`Pace::steady_watched`], for an operation that may fail because of its row. From the fourth try on, `ask`
     /// probes the service with a request that does not concern the row, right before and right after each try.
-    /// Only five failed tries between answered probes (20 if other transactions were in a commit's way) prove that the row
+    /// Only five failed tries between answered probes (20 if one was refused by [what passes](may_pass)) prove that the row
     /// is to blame, even if other operations fail too; if a probe gets no answer, the operation is not tried. If the service
     /// refuses a name and answers the probe, the row is to blame at once.
     pub async fn steady_examined<T, O, A>(

@@ -16,7 +16,12 @@ use crate::{
     rules,
 };
 
-use super::{Shard, WorkerServices, copy::Uploads, in_flight::Place, pace::Trouble};
+use super::{
+    Shard, WorkerServices,
+    copy::Uploads,
+    in_flight::Place,
+    pace::{Trouble, may_pass},
+};
 
 pub use beside::LastCommit;
 pub use recover::recover;
@@ -162,7 +167,7 @@ async fn commit(
     let (answer, answer_lost) = send(shard, services, copied).await;
     let held = match answer {
         Ok(Committed::Inserted { notes, receipt }) => {
-            shard.last_commit.note();
+            shard.last_commit.note(copied);
             let notes = migration.notes.iter().cloned().chain(notes).collect();
             return Ok(Fate::Migrated(migrated(copied, notes, receipt)));
         }
@@ -211,6 +216,7 @@ async fn send(
     copied: &CopiedMigration<'_>,
 ) -> (Result<Committed, Trouble>, bool) {
     let (answer_lost, failures) = (AtomicBool::new(false), AtomicU32::new(0));
+    let waits = &AtomicBool::new(false);
     let mut refused = None;
     let watch = |fault: &Fault| {
         refused = fault.code.clone().filter(|_| !fault.before_asking);
@@ -225,9 +231,15 @@ async fn send(
         let may_share = failures.load(Ordering::Relaxed) < TRIES_IN_COMPANY;
         let target = &services.target;
         let committing = if may_share { target.commit(copied) } else { target.commit_alone(copied) };
-        shard.events.asked(Service::Database, committing)
+        let asking = shard.events.asked(Service::Database, committing);
+        async move {
+            asking.await.inspect_err(|fault| {
+                // A neighbour in a shared statement may have met it.
+                waits.fetch_or(!may_share && may_pass(fault), Ordering::Relaxed);
+            })
+        }
     };
-    let ask = |_, _| takes_others(shard, services, copied);
+    let ask = |_, question| takes_others(shard, services, copied, question, waits.load(Ordering::Relaxed));
     let answer = shard.pace.steady_examined(&[Service::Database], send, watch, ask).await;
     let attempt = copied.migration().attempt;
     let answer = answer.map_err(|trouble| naming(trouble, attempt, refused.as_deref()));

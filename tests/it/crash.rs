@@ -1,6 +1,7 @@
 //! Promises of a process that is killed, doubled, frozen, or cut off from an answer: nothing lost, nothing doubled,
 //! nothing left behind.
 
+mod batches;
 mod renamed;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -21,10 +22,20 @@ async fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
     let kills: usize = std::env::var("ROGO_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(25);
     let seed: u64 = std::env::var("ROGO_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     println!("{kills} kills, ROGO_TEST_SEED={seed}");
-    let mut dice = Dice(seed);
     let sample =
         Sample::with(300, 20 + seed, |options| options.file_bytes = "100-3000".parse().unwrap()).await;
-    let undisturbed = TestApp::new(&sample).await;
+    killed_again_and_again(&sample, kills, &mut Dice(seed), async |_| None).await;
+}
+
+/// `disturb` changes each app before its first process, and what it returns lives as long.
+async fn killed_again_and_again(
+    sample: &Sample,
+    kills: usize,
+    dice: &mut Dice,
+    disturb: impl AsyncFn(&mut TestApp<'_>) -> Option<Proxy>,
+) {
+    let mut undisturbed = TestApp::new(sample).await;
+    let _proxy = disturb(&mut undisturbed).await;
     let began = Instant::now();
     undisturbed.run(&["run"]).await.expect(0);
     let whole = began.elapsed();
@@ -32,7 +43,8 @@ async fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
 
     let mut left = kills;
     while left > 0 {
-        let app = TestApp::new(&sample).await;
+        let mut app = TestApp::new(sample).await;
+        let proxy = disturb(&mut app).await;
         // Several kills of one run: each process finds what another one left.
         for _ in 0..left.min(9) {
             let moment = whole.mul_f64(0.8 * dice.share());
@@ -49,13 +61,20 @@ async fn a_run_that_is_killed_again_and_again_ends_like_one_that_was_not() {
         app.run(&["run"]).await.expect(0);
         assert_same(&app.everything().await, &expected);
         no_orphans_and_nothing_missing(&app).await;
+        if proxy.is_some() {
+            app.assert_batched();
+        }
     }
 }
 
 #[tokio::test]
 async fn two_processes_on_one_shard_end_like_one() {
     let sample = Sample::new(200, 30).await;
-    let (one, two) = (TestApp::new(&sample).await, TestApp::new(&sample).await);
+    two_processes_end_like_one(&TestApp::new(&sample).await).await;
+}
+
+async fn two_processes_end_like_one(two: &TestApp<'_>) {
+    let one = TestApp::new(two.sample).await;
     one.run(&["run"]).await.expect(0);
     two.run(&["plan"]).await.expect(0);
     let (first, second) =
@@ -64,7 +83,7 @@ async fn two_processes_on_one_shard_end_like_one() {
     second.expect(0);
     two.run(&["finalize"]).await.expect(0);
     assert_same(&two.everything().await, &one.everything().await);
-    no_orphans_and_nothing_missing(&two).await;
+    no_orphans_and_nothing_missing(two).await;
 }
 
 #[tokio::test]
@@ -136,18 +155,26 @@ async fn segments(app: &TestApp<'_>) -> Vec<String> {
 #[tokio::test]
 async fn an_answer_lost_before_or_after_the_commit_is_settled_right() {
     let sample = Sample::new(150, 32).await;
-    let undisturbed = TestApp::new(&sample).await;
+    answers_lost_are_settled(&sample, 5, false).await;
+}
+
+/// Of each shard so many answers are lost, of several commits each if they are `batched`.
+async fn answers_lost_are_settled(sample: &Sample, answers: usize, batched: bool) {
+    let undisturbed = TestApp::new(sample).await;
     undisturbed.run(&["run"]).await.expect(0);
     let expected = undisturbed.everything().await;
     // Stands in the values of every commit, and in no other statement.
     let commit = b"https://lms.example.org/course".to_vec();
     for cut in [Cut::BeforeRequest(commit.clone()), Cut::BeforeAnswerTo(commit.clone())] {
-        let mut app = TestApp::new(&sample).await;
+        let mut app = TestApp::new(sample).await;
         let proxy = Proxy::start(TestServer::get().address()).await;
         app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+        if batched {
+            app.share_one_connection();
+        }
         app.run(&["plan"]).await.expect(0);
         let mut process = app.start(&["shard", "--shard", "0"]);
-        for cuts in 1..=5 {
+        for cuts in 1..=answers {
             proxy.cut(cut.clone());
             until("an answer is cut", || async { proxy.cuts() >= cuts }).await;
         }
@@ -156,6 +183,9 @@ async fn an_answer_lost_before_or_after_the_commit_is_settled_right() {
         app.run(&["finalize"]).await.expect(0);
         assert_same(&app.everything().await, &expected);
         no_orphans_and_nothing_missing(&app).await;
+        if batched {
+            app.assert_batched();
+        }
     }
 }
 

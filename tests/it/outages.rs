@@ -2,6 +2,7 @@
 //! waited for, no row is blamed for it, and the run ends like an undisturbed one.
 
 mod away;
+mod batches;
 mod broken;
 mod refused;
 mod rotation;

@@ -199,3 +199,17 @@ async fn every_column_blob_and_result_is_as_the_specification_says_whatever_the_
 
     results::differ_only_in_place(&azure, &folder);
 }
+
+#[tokio::test]
+async fn every_column_and_blob_is_as_the_specification_says_where_commits_share_statements() {
+    let sample = Sample::with(ROWS, SEED, sizes).await;
+    let mut app = TestApp::new(&sample).await;
+    let _proxy = app.force_batches().await;
+    let target = Target::azure(&app).await;
+    let finished = Finished::run(&app, &[]).await;
+    app.assert_batched();
+    let promised = sample.expected();
+    let expected = finished.expected(promised_to_migrate(&promised), &oracle::utc, &target);
+    finished.assert_equals(&expected);
+    results::check(&finished, &expected, &promised);
+}

@@ -11,12 +11,13 @@ const BEFORE_SUSPICION: u32 = 3;
 /// Failures between two answers of the service that prove the row's own fault: with those before them they span
 /// some ten seconds, so that neither a flapping service nor a moving one blames a row.
 const PROOFS: u32 = 5;
-/// The same if rows of others were in the way at one of them (a deadlock, a lock that did not come): some minutes, because
-/// an application's transaction may hold what one row needs for as long, and takes nothing else from anyone.
+/// The same if one of them was refused by [what passes](may_pass): some minutes, because an application's transaction may hold
+/// what one row needs for as long, and takes nothing else from others.
 const PROOFS_IN_CONTENTION: u32 = 20;
 
-/// SQLSTATEs of a statement that met another transaction.
-const CONTENTION: [&str; 3] = ["40001", "40P01", "55P03"];
+/// SQLSTATEs of a statement that met another transaction, or a server that was short of something: a deadlock, a lock that did
+/// not come, memory, a statement that was cancelled, by the session's own limit too, which a lock that is held uses up.
+const CONTENTION: [&str; 6] = ["40001", "40P01", "53000", "53200", "55P03", "57014"];
 /// What SQLSTATEs begin with that tell of the server or the session, never of a row: connection, transaction that may only
 /// read, identity, full disk, connection and configuration limits, shutdown and start, I/O, configuration file.
 const OF_THE_SERVER: [&str; 10] = ["08", "25", "28", "3D", "53100", "53300", "53400", "57P", "58", "F0"];
@@ -88,7 +89,7 @@ impl Tries {
         self.damaged += u32::from(fault.kind == FaultKind::Corrupt);
         self.in_doubt |= fault.kind == FaultKind::AnswerLost;
         self.service = may_be_blamed(fault).then_some(fault.service);
-        if fault.code.as_deref().is_some_and(|code| CONTENTION.contains(&code)) {
+        if may_pass(fault) {
             self.needed = PROOFS_IN_CONTENTION;
         }
     }
@@ -113,6 +114,12 @@ impl Tries {
             Verdict::Wait(Backoff::OPERATION.pause(self.count))
         }
     }
+}
+
+/// Whether the database refused for what passes, and any other statement may meet next: another transaction, or a server that
+/// is short of something.
+pub fn may_pass(fault: &Fault) -> bool {
+    fault.code.as_deref().is_some_and(|code| CONTENTION.contains(&code))
 }
 
 /// Whether the fault may turn out to be its row's. Throttling is waited for, what may have taken effect is settled, and

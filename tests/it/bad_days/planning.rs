@@ -166,3 +166,29 @@ async fn a_run_that_comes_after_one_whose_plan_is_being_made_is_told_to_wait() {
     beat(&app, TimeDelta::minutes(11)).await;
     Day::new("nobody plans it", &later, 78).says(["--after rogo: there is no plan at"]).ends(&app).await;
 }
+
+#[tokio::test]
+async fn an_expectation_that_a_plan_cannot_compare_ends_waiting_shards_and_harms_no_plan_that_stands() {
+    let sample = plain_sample(4).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let path = app.out.path().join("expected.toml");
+    let plan = |run| ["plan", "--run", run, "--expect", "expected.toml"];
+    for (run, text) in [("files", "[files]\nfiles = 1\n"), ("broken", "[files\n")] {
+        std::fs::write(&path, text).unwrap();
+        let mut shard = app.start(&["shard", "--run", run, "--shard", "0"]);
+        said(&mut shard, "(wait-plan)").await;
+        let refused = app.run(&plan(run)).await.expect(64);
+        let shard = timeout(Duration::from_mins(1), ended(&mut shard)).await.expect("it ends at once");
+        let shard = shard.expect(78);
+        let reason = refused.stderr.lines().find(|line| line.contains("--expect")).unwrap();
+        let reason = &reason[reason.find("--expect").unwrap()..];
+        assert!(shard.stderr.contains("the plan was refused: "), "{}", shard.stderr);
+        assert!(shard.stderr.contains(reason), "{reason}\n{}", shard.stderr);
+    }
+    std::fs::write(&path, "[files]\nfiles = 1\n").unwrap();
+    app.run(&["plan", "--run", "files", "--expect", "expected.toml", "--dry-run"]).await.expect(64);
+    app.run(&["plan", "--run", "files"]).await.expect(0);
+    let stands = app.run(&plan("files")).await.expect(0);
+    assert!(stands.stderr.contains("only `plan --predict` compares [files]"), "{}", stands.stderr);
+    app.run(&["shard", "--run", "files", "--shard", "0"]).await.expect(0);
+}

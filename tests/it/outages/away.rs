@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// New connections are refused, those that stand are cut, until some have come in vain.
-async fn is_refused_for_a_while(proxy: &Proxy) {
+pub(super) async fn is_refused_for_a_while(proxy: &Proxy) {
     proxy.refuse(true);
     proxy.cut_all();
     let before = proxy.accepted();
@@ -29,7 +29,7 @@ async fn is_refused_for_a_while(proxy: &Proxy) {
 }
 
 /// Nothing comes through, without a word.
-async fn is_silent_for_a_while(proxy: &Proxy) {
+pub(super) async fn is_silent_for_a_while(proxy: &Proxy) {
     let before = proxy.swallowed();
     proxy.swallow(true);
     until("something comes in vain", || async { proxy.swallowed() > before }).await;

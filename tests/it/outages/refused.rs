@@ -1,30 +1,59 @@
 //! A target database that answers a commit with what is temporary by its SQLSTATE, at each try.
 
 use super::World;
-use crate::{crash::no_orphans_and_nothing_missing, support::app::TestApp};
+use crate::{
+    crash::no_orphans_and_nothing_missing,
+    support::{
+        app::{TestApp, assert_same},
+        csv::Csv,
+    },
+};
 
 /// From now on each row that `when` holds of is refused with this SQLSTATE.
 async fn refuse(app: &TestApp<'_>, sqlstate: &str, when: &str) {
+    refuse_in(app, "lti_launch_sessions", sqlstate, when).await;
+}
+
+async fn refuse_in(app: &TestApp<'_>, table: &str, sqlstate: &str, when: &str) {
     app.database
         .run(&format!(
             "create or replace function refuse() returns trigger language plpgsql as $$
              begin raise exception 'planted-{sqlstate}' using errcode = '{sqlstate}'; end $$;
-             drop trigger if exists refuse on lti_launch_sessions;
-             create trigger refuse before insert on lti_launch_sessions for each row
+             drop trigger if exists refuse on {table};
+             create trigger refuse before insert on {table} for each row
              when ({when}) execute function refuse()"
         ))
         .await;
 }
 
+/// From now on each row that `when` holds of takes so many seconds, and one is committed at a time.
+async fn slow(app: &mut TestApp<'_>, seconds: &str, when: &str) {
+    for name in ["ROGO_WORKERS", "ROGO_POOL"] {
+        app.set(name, "1");
+    }
+    app.database
+        .run(&format!(
+            "create function slow() returns trigger language plpgsql as $$
+             begin perform pg_sleep({seconds}); return new; end $$;
+             create trigger slow before insert on lti_launch_sessions for each row
+             when ({when}) execute function slow()"
+        ))
+        .await;
+}
+
 async fn accept(app: &TestApp<'_>) {
-    app.database.run("drop trigger refuse on lti_launch_sessions").await;
+    app.database.run("drop function if exists refuse, slow cascade").await;
 }
 
 /// The attempt of the first row of the input.
 fn an_attempt(app: &TestApp<'_>) -> String {
-    let mut reader = csv::Reader::from_path(app.sample.path("submission_files.csv")).unwrap();
-    let place = reader.headers().unwrap().iter().position(|name| name == "Attempt ID").unwrap();
-    reader.records().next().unwrap().unwrap()[place].to_owned()
+    column(app, "Attempt ID").swap_remove(0)
+}
+
+/// The values of a column of the input.
+fn column(app: &TestApp<'_>, name: &str) -> Vec<String> {
+    let submissions = Csv::read(&app.sample.path("submission_files.csv"));
+    submissions.column(name).map(str::to_owned).collect()
 }
 
 #[tokio::test]
@@ -33,7 +62,7 @@ async fn a_row_that_the_target_alone_refuses_fails_and_every_other_is_moved() {
     let app = world.app().await;
     let attempt = an_attempt(&app);
     let this_one = format!("new.launch_id like 'rogo\\_{attempt}\\_%'");
-    for (run, sqlstate, migrated) in [("first", "XX000", 11), ("alone", "57014", 0)] {
+    for (run, sqlstate, migrated) in [("first", "XX000", 11), ("alone", "0A000", 0)] {
         refuse(&app, sqlstate, &this_one).await;
         // In the second run all others stand already: no other row is left to be committed.
         let ended = app.run(&["run", "--run", run, "--give-up-after", "20s"]).await.expect(0);
@@ -86,4 +115,55 @@ async fn a_full_disk_that_strikes_one_row_is_no_rows_fault_and_the_row_is_named(
     assert!(ended.stderr.contains(&says), "{}", ended.stderr);
     accept(&app).await;
     app.run(&["run"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_learner_whom_a_trigger_refuses_fails_beside_others_and_when_no_other_row_is_left() {
+    let world = World::plain(12, 1_619).await;
+    let app = world.app().await;
+    let emails = column(&app, "Learner Email");
+    let failed = emails.iter().filter(|email| **email == emails[0]).count();
+    refuse(&app, "XX000", &format!("new.user_email = '{}'", emails[0])).await;
+    for (run, migrated) in [("first", 12 - failed), ("alone", 0)] {
+        let ended = app.run(&["run", "--run", run, "--give-up-after", "20s"]).await.expect(0);
+        let says = format!("12 rows = {migrated} migrated + {failed} failed");
+        assert!(ended.stdout.contains(&says), "{}", ended.stdout);
+        let failed = app.result("submissions_failed_migration.csv");
+        assert!(failed.contains("SQLSTATE XX000"), "{failed}");
+        no_orphans_and_nothing_missing(&app).await;
+    }
+    accept(&app).await;
+    app.run(&["run", "--run", "mended"]).await.expect(0);
+}
+
+/// Runs until the process gives up; then everything is moved as if it had not been disturbed.
+async fn is_held(world: &World, app: &TestApp<'_>, sqlstate: &str) {
+    let ended = app.run(&["run", "--give-up-after", "8s"]).await.expect(75);
+    for says in ["No row was blamed", sqlstate] {
+        assert!(ended.stderr.contains(says), "{says:?} is not said in\n{}", ended.stderr);
+    }
+    accept(app).await;
+    app.run(&["run"]).await.expect(0);
+    assert_same(&app.everything().await, &world.undisturbed().await);
+    no_orphans_and_nothing_missing(app).await;
+}
+
+#[tokio::test]
+async fn a_target_that_is_short_of_something_is_held_though_it_takes_a_row_each_second() {
+    let world = World::plain(60, 1_620).await;
+    let mut app = world.app().await;
+    // The attempt that does not exist is odd.
+    let is_odd = "split_part(new.launch_id, '_', 2)::bigint % 2 = 1";
+    refuse(&app, "53200", is_odd).await;
+    slow(&mut app, "0.6", &format!("not ({is_odd})")).await;
+    is_held(&world, &app, "53200").await;
+}
+
+#[tokio::test]
+async fn a_table_that_takes_no_row_is_waited_for_though_rows_that_need_it_not_are_committed() {
+    let world = World::new(80, 1_621).await;
+    let mut app = world.app().await;
+    refuse_in(&app, "malpractice_enforcements", "XX000", "true").await;
+    slow(&mut app, "0.5", "true").await;
+    is_held(&world, &app, "XX000").await;
 }

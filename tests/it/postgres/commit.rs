@@ -312,6 +312,24 @@ async fn a_commit_is_one_round_trip() {
 }
 
 #[tokio::test]
+async fn a_rehearsal_leaves_no_row_and_its_commit_has_reached_the_servers_disk() {
+    let database = database().await;
+    let target = Worker::of(&database).start();
+    let before: String = sqlx::query_scalar("select pg_current_wal_insert_lsn()::text")
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+    for migration in [migration(1), malpractice(2, "2024-05-01T00:00:00Z")] {
+        target.rehearse(&copied(&migration)).await.unwrap();
+        let on_disk = format!("select (pg_current_wal_flush_lsn() > '{before}'::pg_lsn)::integer::bigint");
+        assert_eq!(database.number(&on_disk).await, 1);
+    }
+    for table in ["lti_launch_sessions", "submission_files", "malpractice_enforcements"] {
+        assert_eq!(database.number(&format!("select count(*) from {table}")).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn a_migration_whose_files_are_not_all_copied_cannot_be_committed() {
     let migration = migration(987);
     let copy = async |file: &PlannedFile| match file.upload_order {

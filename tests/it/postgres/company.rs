@@ -252,6 +252,44 @@ async fn an_answer_that_is_lost_is_lost_for_all_and_settled_for_each() {
 }
 
 #[tokio::test]
+async fn a_refusal_for_now_is_for_all_and_blames_none_and_the_next_try_writes_each() {
+    for (sqlstate, kind) in [
+        ("40001", FaultKind::Unavailable),
+        ("40P01", FaultKind::Unavailable),
+        ("57P01", FaultKind::AnswerLost),
+    ] {
+        let database = database().await;
+        let migrations = migrations(10..19);
+        database
+            .run(&format!(
+                "create sequence met;
+                 create function refuse_once() returns trigger language plpgsql security definer as $$ begin
+                     if nextval('met') = 1 then raise exception 'planted' using errcode = '{sqlstate}'; end if;
+                     return new;
+                 end $$;
+                 create trigger refuse_once before insert on lti_launch_sessions for each row
+                 when (new.launch_id = '{}') execute function refuse_once()",
+                migrations[4].ids.launch_id()
+            ))
+            .await;
+        let lone = Lone::at(database.url()).await;
+        for fault in lone.commit_together(&database, &migrations).await {
+            let fault = fault.unwrap_err();
+            assert_eq!((&fault.kind, fault.code.as_deref()), (&kind, Some(sqlstate)), "{}", fault.chain());
+        }
+        // The first two: none of the nine was sent by itself.
+        assert_eq!((submissions(&database).await, lone.sent()), (2, Vec::new()), "{sqlstate}");
+
+        let rows: Vec<_> = migrations.iter().map(copied).collect();
+        for committed in join_all(rows.iter().map(|row| lone.target.commit(row))).await {
+            assert!(matches!(committed, Ok(Committed::Inserted { .. })), "{sqlstate}: {committed:?}");
+        }
+        assert_eq!(submissions(&database).await, 11, "{sqlstate}");
+        assert_eq!(database.number("select count(*) from submission_files").await, 33, "{sqlstate}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_sent_along_with_a_cancelled_commit_settles_as_after_a_lost_answer() {
     let database = database().await;
     let lone = Lone::at(database.url()).await;

@@ -187,4 +187,7 @@ async fn what_limited_stopped_processes_and_every_broken_promise_stand_in_the_su
         assert!(limits.contains(&&json!(code)), "{code}: {summary}");
     }
     assert_eq!(summary["commits"]["statements"], marked + 7 + 11, "{summary}");
+    // The stopped processes tell of no submission.
+    assert_eq!(summary["commits"]["submissions"], app.migrated().len(), "{summary}");
+    assert!(summary["commits"]["largest"].as_u64().unwrap() >= 1, "{summary}");
 }

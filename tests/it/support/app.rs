@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use azure_storage_blob::models::BlobClientSetPropertiesOptions;
@@ -24,8 +25,9 @@ use tokio::process::{Child, Command};
 
 use super::{
     azurite::Azurite,
-    postgres::TestDatabase,
+    postgres::{TestDatabase, TestServer},
     process,
+    proxy::Proxy,
     results::RESULTS,
     tds::{self, TdsServer, data::Data},
 };
@@ -159,6 +161,30 @@ impl<'sample> TestApp<'sample> {
     /// Sets a variable of every process that is started from now on.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.environment.insert(name.into(), value.into());
+    }
+
+    /// From now on each process has one connection to the database, behind a delay: its commits wait for it together and share
+    /// statements. Through this proxy, until it is dropped.
+    pub async fn force_batches(&mut self) -> Proxy {
+        let proxy = Proxy::start(TestServer::get().address()).await;
+        proxy.delay(Duration::from_millis(20));
+        self.set("DATABASE_URL", self.database.url_through(proxy.address()));
+        self.share_one_connection();
+        proxy
+    }
+
+    /// The connection of [`TestApp::force_batches`] alone, where the database stands behind a proxy already.
+    pub fn share_one_connection(&mut self) {
+        for (name, value) in [("ROGO_WORKERS", "1"), ("ROGO_POOL", "1"), ("ROGO_IN_FLIGHT", "16")] {
+            self.set(name, value);
+        }
+    }
+
+    /// Panics unless a statement of the finished run carried several submissions.
+    #[track_caller]
+    pub fn assert_batched(&self) {
+        let commits = &self.summary()["commits"];
+        assert!(commits["largest"].as_u64().unwrap() > 1, "no statement was shared: {commits}");
     }
 
     /// The environment of every process that is started from now on.

@@ -1,5 +1,5 @@
-//! Writes a submission of an attempt that does not exist, and takes it back: whether the target takes others than the one that it
-//! refuses.
+//! Writes a submission as one of an attempt that does not exist, and takes it back: whether the target takes others than the one
+//! that it refuses.
 
 use std::{future::ready, time::Instant};
 
@@ -19,10 +19,11 @@ use crate::{
 /// Triggers that wait for the commit run too.
 const SETTLE: &str = "set constraints all immediate; rollback";
 
-/// A commit that reaches the server's disk although it writes no row: its transaction has a number.
-const COMMIT: &str = "begin; select pg_current_xact_id(); commit";
+/// A commit that waits for the server's disk although it writes no row: a transaction that only has a number does not. Every
+/// role may write this message, which no table and no reader of the tables sees.
+const COMMIT: &str = "begin; select pg_logical_emit_message(true, 'rogo-migrate', ''::text); commit";
 
-/// All tables that the submission needs are written as it would write them, with its own values.
+/// All tables that the submission needs are written as it would write them.
 pub(in crate::adapters::postgres) async fn rehearse(
     target: &PostgresWriter,
     copied: &CopiedMigration<'_>,
