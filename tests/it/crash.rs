@@ -51,8 +51,6 @@ async fn killed_again_and_again(
             let mut process = app.start(&["run"]);
             let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
             process.kill().await.unwrap();
-            let rows = app.database.number("select count(*) from lti_launch_sessions").await;
-            println!("killed: {killed} after {moment:?}, {rows} launch sessions stand");
             left -= usize::from(killed);
             if !killed {
                 break;
