@@ -24,9 +24,8 @@ pub(super) fn section_marks(
 
     let unknown = labels_where(|sections| sections == 0);
     if !unknown.is_empty() {
-        let missing = scores.iter().zip(&found).filter(|(_, sections)| sections.is_empty());
-        let alike =
-            missing.filter_map(|(score, _)| in_another_form(&score.label, &assessment.sections)).next();
+        let mut missing = scores.iter().zip(&found).filter(|(_, sections)| sections.is_empty());
+        let alike = missing.find_map(|(score, _)| in_another_form(&score.label, &assessment.sections));
         let alike = alike.map(|text| format!("; section {} {OTHER_FORM}", quoted(text))).unwrap_or_default();
         let message = format!("no section of assessment {} for {unknown}{alike}", quoted(&assessment.code));
         return Err(fail(FailCode::SectionMissing, message));

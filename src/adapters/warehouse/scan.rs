@@ -54,6 +54,8 @@ impl SqlServer {
     pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
         let tables = self.tables().await?;
         let mut reported = Vec::new();
+        // Those of an earlier scan are not what a scan that fails has read.
+        self.keep_scanned(None);
         for which in [Which::Reports, Which::Scores] {
             let table = tables.of(which);
             let windows = windows(self, table).await?;
@@ -79,8 +81,12 @@ impl SqlServer {
             }
             prove_whole(self, which, withheld, exact)?;
         }
-        *self.scanned.lock().unwrap_or_else(PoisonError::into_inner) = Some(reported);
+        self.keep_scanned(Some(reported));
         Ok(())
+    }
+
+    fn keep_scanned(&self, reported: Option<Vec<AttemptId>>) {
+        *self.scanned.lock().unwrap_or_else(PoisonError::into_inner) = reported;
     }
 }
 
