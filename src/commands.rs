@@ -2,6 +2,7 @@
 
 mod connect;
 mod await_plan;
+mod beside;
 mod bundle;
 mod compare;
 mod completions;

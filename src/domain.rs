@@ -1,6 +1,7 @@
 //! The nouns of the migration: pure values, parsed once. No I/O, no clock, no `async`.
 
 pub mod text;
+pub mod encoding;
 mod attempt;
 mod dialect;
 mod row;

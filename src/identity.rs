@@ -1,6 +1,7 @@
 //! Who this process is to Microsoft Entra ID: workload identity, else managed identity, else a developer's login (az,
 //! azd); the first that answers stays. For storage, database and warehouse alike.
 
+pub mod hosts;
 mod endpoint;
 mod places;
 

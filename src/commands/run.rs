@@ -10,7 +10,7 @@ use crate::{
     settings::{LogSettings, Settings},
 };
 
-use super::{connect, decided, finalize, notify::Teller, or_stopped, own_inputs, plan, shard};
+use super::{beside, connect, decided, finalize, notify::Teller, or_stopped, own_inputs, plan, shard};
 
 /// Plan, shards and finalize in one process. After an interruption the same command continues where it stopped.
 pub async fn run(
@@ -21,7 +21,8 @@ pub async fn run(
 ) -> Result<End, Stop> {
     own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
-    let made = plan::make(settings, stop).await?;
+    let (made, ()) = tokio::join!(Box::pin(plan::make(settings, stop)), beside::warn_of_jobs(settings));
+    let made = made?;
     for line in made.lines() {
         report::tell(&line);
     }

@@ -5,6 +5,11 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::UnicodeNormalization;
+
+/// What is said of two texts that [`differ_in_form`], behind the one that is there.
+pub const OTHER_FORM: &str = "looks the same but writes its accents in another way (Unicode NFC and NFD)";
+
 /// Whether the character shows nothing: white space of any kind, a character without width, a byte order mark, or a
 /// letter that fonts draw as an empty space.
 pub fn is_blank_char(c: char) -> bool {
@@ -59,6 +64,17 @@ pub fn equal_key(text: &str) -> Cow<'_, str> {
     if is_key { Cow::Borrowed(trimmed) } else { Cow::Owned(words(trimmed).collect::<Vec<_>>().join(" ")) }
 }
 
+/// The text in one Unicode normal form (NFC). For a hint only: no comparison that decides goes through it.
+pub fn in_one_form(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+}
+
+/// Whether two texts are the same but for their Unicode normal form: a person sees no difference, and no comparison that
+/// decides takes them for equal.
+pub fn differ_in_form(one: &str, other: &str) -> bool {
+    one != other && in_one_form(one) == in_one_form(other)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -92,6 +108,21 @@ mod tests {
     fn trimming_takes_blanks_from_both_ends_and_nothing_from_within() {
         assert_eq!(trim("\u{feff} \u{a0}a\u{a0} b\u{200b}\n"), "a\u{a0} b");
         assert_eq!(trim("\u{200b}"), "");
+    }
+
+    #[test]
+    fn texts_that_differ_in_their_normal_form_only_are_told_from_all_others() {
+        for (one, other, expected) in [
+            ("Caf\u{e9}", "Cafe\u{301}", true),
+            ("Cafe\u{301}", "Caf\u{e9}", true),
+            ("\u{212b}", "\u{c5}", true),
+            ("Caf\u{e9}", "Caf\u{e9}", false),
+            ("Caf\u{e9}", "Cafe", false),
+            ("Caf\u{e9}", "caf\u{e9}", false),
+            ("", "", false),
+        ] {
+            assert_eq!(differ_in_form(one, other), expected, "{one:?} {other:?}");
+        }
     }
 
     #[test]

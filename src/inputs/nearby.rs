@@ -7,7 +7,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::InputSource;
 use crate::{
-    domain::{REPORT_TABLE, SCORE_TABLE},
+    domain::{
+        REPORT_TABLE, SCORE_TABLE,
+        text::{OTHER_FORM, differ_in_form},
+    },
     ports::{Service, deadline::blocking_for},
 };
 
@@ -49,13 +52,9 @@ fn said(wanted: &str, mut names: Vec<String>) -> String {
     let list =
         |names: &[&String]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     if let [only] = similar.as_slice()
-        && only.nfc().eq(wanted.nfc())
+        && differ_in_form(only, wanted)
     {
-        return format!(
-            "; {} is there, which looks the same but writes its accents in another way (Unicode NFC and NFD): copy the \
-             name from a listing",
-            list(&similar)
-        );
+        return format!("; {} is there, which {OTHER_FORM}: copy the name from a listing", list(&similar));
     }
     if !similar.is_empty() {
         return format!("; there is {}: give that name, or rename or unpack it", list(&similar));

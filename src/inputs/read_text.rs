@@ -2,27 +2,11 @@
 
 use std::{fs, path::Path};
 
-use encoding_rs::{Encoding, UTF_8};
-
-use super::text::{Foreign, foreign};
+use crate::domain::encoding::text_of;
 
 /// The file's text: UTF-8, or what its byte order mark says. Else why it cannot be read, and what to do.
 pub fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let advice = "save it as text in UTF-8";
-    match foreign(&bytes, None) {
-        Some(Foreign::Kind(kind)) => return Err(format!("it is {kind}; {advice}")),
-        Some(Foreign::Utf16(name)) => {
-            return Err(format!("it is text in {name} without a byte order mark; {advice}"));
-        }
-        None => {}
-    }
-    let (encoding, mark) = Encoding::for_bom(&bytes).unwrap_or((UTF_8, 0));
-    let text = bytes.get(mark..).unwrap_or_default();
-    let decoded = encoding.decode_without_bom_handling_and_without_replacement(text);
-    decoded
-        .map(std::borrow::Cow::into_owned)
-        .ok_or_else(|| format!("it is no text in {}; {advice}", encoding.name()))
+    text_of(&fs::read(path).map_err(|error| format!("cannot be read: {error}"))?)
 }
 
 #[cfg(test)]

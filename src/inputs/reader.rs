@@ -4,11 +4,12 @@ use super::{
     Format, InputError, InputSource, Layout, Problem, Record, Role, header,
     lexer::Lexer,
     source::Fingerprint,
-    text::{Foreign, Refill, Text},
+    text::{Refill, Text},
     watch::{self, Refusal, Watch},
 };
 use crate::domain::{
     InputDigest,
+    encoding::Foreign,
     text::{equal_key, trim},
 };
 

@@ -1,17 +1,17 @@
 //! Turns a file's bytes into text: detects files that are not text, decodes and hashes the rest.
 
 use bytes::{Buf, Bytes, BytesMut};
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use futures_util::{TryStreamExt, stream::BoxStream};
 
 use super::source::{Fingerprint, Hasher};
-use crate::ports::Fault;
+use crate::{
+    domain::encoding::{Foreign, TELLING_BYTES, foreign},
+    ports::Fault,
+};
 
 /// Bytes of text decoded at a time.
 const TEXT_BYTES: usize = 64 * 1024;
-
-/// Bytes that tell what kind of file it is.
-const TELLING_BYTES: usize = 64;
 
 /// The text of a file, piece by piece.
 pub(super) struct Text {
@@ -43,15 +43,6 @@ pub(super) enum Refill {
     Malformed,
     /// Not a text file, or not in the encoding that it is read in.
     Foreign(Foreign),
-}
-
-/// Kinds of files, detected by their first bytes, that cannot be read as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Foreign {
-    /// A kind of file.
-    Kind(&'static str),
-    /// UTF-16 of this name without a byte order mark.
-    Utf16(&'static str),
 }
 
 impl Text {
@@ -165,53 +156,5 @@ impl Text {
                 self.state = State::Middle;
             }
         }
-    }
-}
-
-/// Files that are taken for CSV exports, by their first bytes.
-const KINDS: &[(&[u8], &str)] = &[
-    (b"\x1f\x8b", "a gzip file"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ\0", "an xz file"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"PAR1", "a Parquet file"),
-    (b"%PDF-", "a PDF"),
-    (b"<!DOCTYPE", "an HTML page"),
-    (b"<!doctype", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<?xml", "an XML file"),
-];
-
-pub(super) fn foreign(first: &[u8], named: Option<&'static Encoding>) -> Option<Foreign> {
-    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
-    if let Some((_, kind)) = KINDS.iter().find(|(magic, _)| text.starts_with(magic)) {
-        return Some(Foreign::Kind(kind));
-    }
-    if named.is_some_and(|named| named == UTF_16LE || named == UTF_16BE) || Encoding::for_bom(first).is_some()
-    {
-        return None;
-    }
-    utf_16_without_mark(first).map(Foreign::Utf16)
-}
-
-/// A header is ASCII text: in UTF-16 every other byte of it is a NUL.
-fn utf_16_without_mark(first: &[u8]) -> Option<&'static str> {
-    let pairs: Vec<(u8, u8)> = first
-        .chunks_exact(2)
-        .take(TELLING_BYTES / 2)
-        .filter_map(|pair| Some((*pair.first()?, *pair.last()?)))
-        .collect();
-    if pairs.len() < 2 {
-        return None;
-    }
-    if pairs.iter().all(|(low, high)| *low != 0 && *high == 0) {
-        Some("utf-16le")
-    } else if pairs.iter().all(|(high, low)| *high == 0 && *low != 0) {
-        Some("utf-16be")
-    } else {
-        None
     }
 }

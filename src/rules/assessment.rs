@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::message::{fail, list, quoted};
 use crate::domain::{
     Assessment, Catalogue, FailCode, Failure, MalpracticeLevel,
-    text::{equal_key, words},
+    text::{OTHER_FORM, equal_key, in_one_form, words},
 };
 
 /// The catalogue, ordered for look-ups; built once per process.
@@ -47,7 +47,9 @@ impl CatalogueIndex {
         match (exact.as_slice(), found.as_slice()) {
             ([assessment], _) | ([], [assessment]) => Ok(assessment),
             ([], []) => {
-                let message = format!("no assessment has a name that {}", wanted());
+                let alike = self.in_another_form(words, &version);
+                let alike = alike.map(|name| format!("; {} {OTHER_FORM}", quoted(name))).unwrap_or_default();
+                let message = format!("no assessment has a name that {}{alike}", wanted());
                 Err(fail(FailCode::AssessmentMissing, message))
             }
             ([], several) | (several, _) => {
@@ -58,6 +60,14 @@ impl CatalogueIndex {
                 Err(fail(FailCode::AssessmentAmbiguous, message))
             }
         }
+    }
+
+    /// Name of an assessment that would be the one in the same Unicode form, while none is; of several the first by name.
+    fn in_another_form(&self, words: &str, version: &str) -> Option<&str> {
+        let (words, version) = (in_one_form(words), in_one_form(version));
+        let begins = self.assessments.iter().filter(|(begin, _)| in_one_form(begin) == words);
+        let names = begins.flat_map(|(_, all)| all).map(|one| one.name.as_str());
+        names.filter(|name| in_one_form(&equal_key(name)).ends_with(version.as_ref())).min()
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use super::message::{fail, list, quoted};
 use crate::domain::{
     AttemptId, FailCode, Failure, MalpracticeLevel, Migration, attempt_of_launch_id,
-    text::{trim, words},
+    text::{OTHER_FORM, differ_in_form, trim, words},
 };
 
 const WORD: &str = "malpractice";
@@ -28,7 +28,10 @@ pub(super) fn level<'a>(
     let found = levels.iter().find(|level| trim(&level.level_text) == name);
     let Some(level) = found else {
         let known = list(levels.iter().map(|level| quoted(trim(&level.level_text))));
-        let message = format!("no active level {}; there are: {known}", quoted(name));
+        let alike =
+            levels.iter().map(|level| trim(&level.level_text)).find(|text| differ_in_form(text, name));
+        let alike = alike.map(|text| format!("; {} {OTHER_FORM}", quoted(text))).unwrap_or_default();
+        let message = format!("no active level {}; there are: {known}{alike}", quoted(name));
         return Err(fail(FailCode::MalpracticeLevelUnknown, message));
     };
     Ok(Some(level))

@@ -4,7 +4,10 @@ use super::{
     message::{fail, list, quoted},
     scores::SoundScore,
 };
-use crate::domain::{Assessment, FailCode, Failure, Section, SectionMark, text::equal_key};
+use crate::domain::{
+    Assessment, FailCode, Failure, Section, SectionMark,
+    text::{OTHER_FORM, equal_key, in_one_form},
+};
 
 /// The marks of each section that has a score, in the order of the assessment's sections: ids are counted from it, so
 /// it must not depend on the order in which the warehouse sends rows.
@@ -21,7 +24,10 @@ pub(super) fn section_marks(
 
     let unknown = labels_where(|sections| sections == 0);
     if !unknown.is_empty() {
-        let message = format!("no section of assessment {} for {unknown}", quoted(&assessment.code));
+        let mut missing = scores.iter().zip(&found).filter(|(_, sections)| sections.is_empty());
+        let alike = missing.find_map(|(score, _)| in_another_form(&score.label, &assessment.sections));
+        let alike = alike.map(|text| format!("; section {} {OTHER_FORM}", quoted(text))).unwrap_or_default();
+        let message = format!("no section of assessment {} for {unknown}{alike}", quoted(&assessment.code));
         return Err(fail(FailCode::SectionMissing, message));
     }
     let unclear = labels_where(|sections| sections > 1);
@@ -59,6 +65,14 @@ pub fn sections_of_label<'a>(label: &str, sections: &'a [Section]) -> Vec<&'a Se
     matching(label, sections).into_iter().map(|(_, section)| section).collect()
 }
 
+/// Text of a section that the label, which matches none, would match in the same Unicode form.
+fn in_another_form<'a>(label: &str, sections: &'a [Section]) -> Option<&'a str> {
+    let label = equal_key(label);
+    let label = in_one_form(&label);
+    let mut texts = sections.iter().map(|section| section.question_text.as_str());
+    texts.find(|text| in_one_form(&equal_key(text)).strip_prefix(label.as_ref()).is_some_and(goes_on_with))
+}
+
 /// Sections, each with its place, whose text equals the label, else those whose text begins with it as whole words:
 /// "Question 1" is not "Question 10".
 fn matching<'a>(label: &str, sections: &'a [Section]) -> Vec<(usize, &'a Section)> {
@@ -71,6 +85,10 @@ fn matching<'a>(label: &str, sections: &'a [Section]) -> Vec<(usize, &'a Section
     if !equal.is_empty() {
         return equal;
     }
-    let goes_on = |rest: &str| !rest.starts_with(char::is_alphanumeric);
-    found(&|text| text.strip_prefix(label.as_ref()).is_some_and(goes_on))
+    found(&|text| text.strip_prefix(label.as_ref()).is_some_and(goes_on_with))
+}
+
+/// Whether a text that begins with a label may go on so.
+fn goes_on_with(rest: &str) -> bool {
+    !rest.starts_with(char::is_alphanumeric)
 }

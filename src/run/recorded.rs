@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::{Stream, StreamExt, TryStreamExt};
+
 use super::{Plan, RunStore, decisions, names, segments::read_segment};
 use crate::{
     domain::{Fate, ShardIndex, attempt_of_launch_id},
@@ -11,15 +13,21 @@ use crate::{
 /// Recorded rows that are looked up in the target, and segments that they are taken from.
 const LOOKED_UP: usize = 1_000;
 const SEGMENTS_READ: usize = 20;
+/// Once so many names of segments are known, no other shard is listed: as many as Azure gives in one answer.
+const NAMES_LISTED: usize = 5_000;
+/// Names that are listed of one shard: those of a day, at one segment in ten seconds.
+const NAMES_OF_A_SHARD: usize = 10_000;
 
 /// Launch ids of rows that the run recorded as migrated and that no person took out since, at most 1,000, from segments all
-/// over the shards. The only sampler of recorded rows.
+/// over the time of some shards, which are spread over the plan. The only sampler of recorded rows: each start of a process takes
+/// a sample, so it does not list every segment.
 pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec<String>, Fault> {
-    let mut names = Vec::new();
-    for shard in (0..plan.shards.len()).step_by(plan.shards.len().div_ceil(SEGMENTS_READ).max(1)) {
-        let shard = ShardIndex(u32::try_from(shard).unwrap_or(u32::MAX));
-        names.extend(store.list(&names::segments(shard)).await?);
-    }
+    let folder = store.path("");
+    let names = names_of(spread(plan.shards.len()), |shard| {
+        let listed = store.blobs().list(&store.path(&names::segments(shard)));
+        listed.map_ok(|info| info.name.strip_prefix(&folder).unwrap_or(&info.name).to_owned())
+    });
+    let names = names.await?;
     let step = names.len().div_ceil(SEGMENTS_READ).max(1);
     let mut launch_ids = BTreeSet::new();
     for name in names.iter().step_by(step) {
@@ -46,4 +54,72 @@ pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec
         });
     }
     Ok(recorded)
+}
+
+/// Some of so many shards, in an order in which each goes to the middle of a gap that the earlier ones left.
+fn spread(shards: usize) -> Vec<ShardIndex> {
+    let chosen = (0..shards).step_by(shards.div_ceil(SEGMENTS_READ).max(1));
+    let mut chosen: Vec<(u32, ShardIndex)> = (0_u32..)
+        .zip(chosen)
+        .map(|(place, shard)| (place.reverse_bits(), ShardIndex(u32::try_from(shard).unwrap_or(u32::MAX))))
+        .collect();
+    chosen.sort_unstable_by_key(|(order, _)| *order);
+    chosen.into_iter().map(|(_, shard)| shard).collect()
+}
+
+/// Names of segments, shard after shard, each as a whole so that all of its time is among them, until there are enough.
+async fn names_of<S>(shards: Vec<ShardIndex>, list: impl Fn(ShardIndex) -> S) -> Result<Vec<String>, Fault>
+where
+    S: Stream<Item = Result<String, Fault>>,
+{
+    let mut names = Vec::new();
+    for shard in shards {
+        let listed: Vec<String> = list(shard).take(NAMES_OF_A_SHARD).try_collect().await?;
+        names.extend(listed);
+        if names.len() >= NAMES_LISTED {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// The shards that are listed and the names that are asked for, if each of so many shards has so many segments.
+    async fn listed(shards: usize, segments: usize) -> (Vec<u32>, usize, Vec<String>) {
+        let (order, delivered) = (RefCell::new(Vec::new()), Cell::new(0));
+        let list = |shard: ShardIndex| {
+            order.borrow_mut().push(shard.0);
+            let delivered = &delivered;
+            stream::iter(0..segments).map(move |segment| {
+                delivered.set(delivered.get() + 1);
+                Ok(format!("{shard}/{segment}"))
+            })
+        };
+        let names = names_of(spread(shards), list).await.unwrap();
+        (order.into_inner(), delivered.get(), names)
+    }
+
+    #[tokio::test]
+    async fn a_start_lists_some_shards_as_a_whole_and_not_every_segment() {
+        let (order, delivered, names) = listed(8, 3_000).await;
+        assert_eq!((order, delivered), (vec![0, 4], 6_000), "of 24,000 segments");
+        assert!(names.contains(&"4/2999".to_owned()), "the newest of a shard are among them");
+        let (order, delivered, _) = listed(8, 100_000).await;
+        assert_eq!((order, delivered), (vec![0], NAMES_OF_A_SHARD));
+        let (order, delivered, _) = listed(1_000, 12).await;
+        assert_eq!((order.len(), delivered), (SEGMENTS_READ, SEGMENTS_READ * 12));
+    }
+
+    #[tokio::test]
+    async fn shards_that_have_recorded_nothing_do_not_end_the_search() {
+        let (order, _, names) = listed(8, 0).await;
+        assert_eq!((order, names.len()), (vec![0, 4, 2, 6, 1, 5, 3, 7], 0));
+    }
 }

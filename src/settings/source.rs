@@ -11,7 +11,7 @@ use super::{
     table::{self, Setting},
 };
 use crate::{
-    domain::text::is_blank,
+    domain::{encoding::text_of, text::is_blank},
     exit::{Exit, Stop},
 };
 
@@ -221,8 +221,9 @@ pub(super) fn usage(message: impl Into<String>) -> Stop {
 }
 
 fn read_config(path: &Path) -> Result<String, Stop> {
-    std::fs::read_to_string(path)
-        .map_err(|error| usage(format!("config file {} cannot be read: {error}", path.display())))
+    let read = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"));
+    read.and_then(|bytes| text_of(&bytes))
+        .map_err(|why| usage(format!("config file {}: {why}", path.display())))
 }
 
 fn plain(value: &DeValue<'_>) -> Option<Vec<String>> {

@@ -3,6 +3,7 @@
 
 mod another_run;
 mod api_server;
+mod beside;
 mod documents;
 mod frozen;
 mod in_order;

@@ -2,16 +2,7 @@
 
 use url::{Host, Url};
 
-/// Blob and Data Lake endpoints: public, US government and China; the last one holds accounts with a DNS zone.
-const STORAGE: [&str; 7] = [
-    ".blob.core.windows.net",
-    ".dfs.core.windows.net",
-    ".blob.core.usgovcloudapi.net",
-    ".dfs.core.usgovcloudapi.net",
-    ".blob.core.chinacloudapi.cn",
-    ".dfs.core.chinacloudapi.cn",
-    ".storage.azure.net",
-];
+use crate::identity::hosts::STORAGE;
 
 /// Whether a Microsoft Entra token may be shown to the host of `url`: it is Azure Storage, or an account of the same
 /// suffix as `account_url` (private clouds, Azure Stack). Any other host could keep the token and use it.
@@ -20,7 +11,7 @@ pub(super) fn may_see_a_token(url: &Url, account_url: Option<&Url>) -> bool {
     if url.scheme() != "https" {
         return false;
     }
-    if STORAGE.iter().any(|suffix| host.ends_with(suffix)) {
+    if STORAGE.contain(host) {
         return true;
     }
     match account_url.and_then(Url::host) {

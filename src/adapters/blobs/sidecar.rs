@@ -24,11 +24,10 @@ struct Sidecar {
     metadata: Vec<(String, String)>,
 }
 
-/// Writes the properties of the file whose metadata is `file` to `draft`, to be put at `path` once the file is at its own
-/// place: another one may be there first.
+/// Writes the properties of the file whose metadata is `file` to `draft`, to be put at its place once the file is at its
+/// own: another one may be there first.
 pub(super) fn write(
     mut draft: NamedTempFile,
-    path: &Path,
     file: &fs::Metadata,
     md5: [u8; 16],
     options: &PutOptions,
@@ -45,9 +44,6 @@ pub(super) fn write(
             .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
             .collect(),
     };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
     draft.write_all(&serde_json::to_vec(&sidecar)?)?;
     Ok(draft)
 }

@@ -13,7 +13,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgRow},
 };
 
-use self::url::{parse, warn_unverified};
+use self::url::{may_see_a_token, parse, warn_unverified};
 use super::fault::{Phase, answer, misconfigured};
 use crate::{
     domain::TargetIdentity,
@@ -235,10 +235,15 @@ impl Connector {
                 options.get_host()
             )));
         }
-        warn_unverified(&options);
         match self.settings.auth {
-            DatabaseAuth::Password => Ok(options),
-            DatabaseAuth::Entra => Ok(options.password(&self.token().await?)),
+            DatabaseAuth::Password => {
+                warn_unverified(&options);
+                Ok(options)
+            }
+            DatabaseAuth::Entra => {
+                may_see_a_token(&options, self.settings.expect_host.as_deref())?;
+                Ok(options.password(&self.token().await?))
+            }
         }
     }
 

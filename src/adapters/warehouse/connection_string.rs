@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use key::Key;
 use parts::Part;
 
+use crate::identity::hosts::{SQL_SERVER, is_loopback};
+
 mod key;
 mod parts;
 
@@ -67,6 +69,33 @@ pub(super) enum Identity {
 pub(super) struct Refused(pub(super) String);
 
 impl ConnectionString {
+    /// Refuses a string by which a Microsoft Entra token would go to a host that could keep it: one whose certificate is not
+    /// looked at, and one that is neither Azure's nor named a second time, by `HostNameInCertificate`. A token goes to this
+    /// machine without a question.
+    fn may_show_a_token(&self) -> Result<(), Refused> {
+        let host = &self.host;
+        if !self.may_log_in_at(host) {
+            return Err(Refused(format!(
+                "with TrustServerCertificate=True or Encrypt=False the Microsoft Entra token of this Authentication would go to \
+                 {host} without a look at its certificate: leave both out, and give a private authority's certificate by \
+                 SSL_CERT_FILE"
+            )));
+        }
+        let is_known = SQL_SERVER.contain(host) || self.certificate_host.is_some() || is_loopback(host);
+        if matches!(self.login, Login::Entra { .. }) && !is_known {
+            return Err(Refused(format!(
+                "Server is {host}, which is not Azure SQL, Azure Synapse or Microsoft Fabric: a Microsoft Entra token goes to no \
+                 other host unless HostNameInCertificate gives the name in its certificate; if it is the right one, add that"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether a login may go to this host: it shows no token, or the certificate is looked at, or the host is this machine.
+    pub(super) fn may_log_in_at(&self, host: &str) -> bool {
+        matches!(self.login, Login::Sql { .. }) || !self.trust_certificate || is_loopback(host)
+    }
+
     /// Host, port and database, for people.
     pub(super) fn place(&self) -> String {
         let database = self.database.as_deref().unwrap_or("the login's default database");
@@ -88,7 +117,7 @@ impl std::str::FromStr for ConnectionString {
             );
         }
         let encrypt = encrypt(values.text(Key::Encrypt))?;
-        Ok(Self {
+        let string = Self {
             host,
             port,
             database: values.owned(Key::Database),
@@ -107,7 +136,9 @@ impl std::str::FromStr for ConnectionString {
                 Some(true) => Addresses::AtOnce,
                 Some(false) | None => Addresses::InTurn,
             },
-        })
+        };
+        string.may_show_a_token()?;
+        Ok(string)
     }
 }
 

@@ -28,6 +28,15 @@ pub(super) fn being_loaded(place: &str, which: Which, before: u64, now: u64) -> 
     ))
 }
 
+/// A gateway on this machine sends a login with a Microsoft Entra token on to a host whose certificate is not looked at.
+pub(super) fn unseen(place: &str, host: &str) -> Fault {
+    let what = format!(
+        "{place}: sends its clients on to {host}, and with TrustServerCertificate=True or Encrypt=False the Microsoft Entra token \
+         would go there without a look at the certificate; leave both out"
+    );
+    Fault::new(Service::Warehouse, FaultKind::Misconfigured, what)
+}
+
 /// The error as a fault. `place` is host, port and database.
 pub(super) fn of(error: Error, place: &str) -> Fault {
     let (kind, what) = match &error {

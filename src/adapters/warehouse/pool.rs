@@ -170,6 +170,9 @@ impl managed::Manager for Connector {
                 }
                 Err(Error::Routing { host, port }) => {
                     let machine = host.split('\\').next().unwrap_or(&host).to_owned();
+                    if !settings.may_log_in_at(&machine) {
+                        return Err(faults::unseen(&place, &machine));
+                    }
                     // LOGIN7 repeats the whole `host\instance`: the server finds the database by it.
                     config.host(&host);
                     config.port(port);

@@ -3,7 +3,7 @@
 //! A window of attempt ids is the unit of retry: its rows go to a nameless temporary file first and are
 //! handed over once the window is proven complete. So nothing is handed over twice, and memory stays flat.
 
-use std::{collections::HashSet, ops::ControlFlow, time::Duration};
+use std::{collections::HashSet, ops::ControlFlow, sync::PoisonError, time::Duration};
 
 use tiberius::Row;
 
@@ -26,7 +26,7 @@ use crate::{
 /// Approximate number of rows per window.
 pub(super) const WINDOW_ROWS: i64 = 250_000;
 /// Windows of a table. Without an index each window reads the whole table. With the count, the bounds and the searches
-/// for rows without an id and for damaged text, a table is read at most 8 times.
+/// for rows without an id and for damaged text, a table is read at most 8 times by a plan.
 const MOST_WINDOWS: i64 = 4;
 /// Attempts with damaged text in one query; each query reads the table.
 const MOST_DAMAGED: usize = 5_000;
@@ -53,6 +53,9 @@ impl SqlServer {
     /// a fault at its end.
     pub(super) async fn scan_tables(&self, each: &mut Each<'_>) -> Result<(), Fault> {
         let tables = self.tables().await?;
+        let mut reported = Vec::new();
+        // Those of an earlier scan are not what a scan that fails has read.
+        self.keep_scanned(None);
         for which in [Which::Reports, Which::Scores] {
             let table = tables.of(which);
             let windows = windows(self, table).await?;
@@ -61,6 +64,7 @@ impl SqlServer {
                 let window = read(self, which, table, ids).await?;
                 damaged.extend(window.damaged.iter().copied());
                 rows += window.count;
+                reported.extend_from_slice(&window.reported);
                 withheld += window.hand_over(each)?;
             }
             prove_whole(self, which, windows.rows, rows)?;
@@ -77,7 +81,12 @@ impl SqlServer {
             }
             prove_whole(self, which, withheld, exact)?;
         }
+        self.keep_scanned(Some(reported));
         Ok(())
+    }
+
+    fn keep_scanned(&self, reported: Option<Vec<AttemptId>>) {
+        *self.scanned.lock().unwrap_or_else(PoisonError::into_inner) = reported;
     }
 }
 
@@ -182,13 +191,16 @@ struct Window {
     rows: Buckets,
     /// How many they are.
     count: u64,
+    /// Attempt of each report.
+    reported: Vec<AttemptId>,
     /// Attempts with text that must be asked for as bytes.
     damaged: HashSet<AttemptId>,
 }
 
 impl Window {
     fn new(which: Which, ids: (i32, i32)) -> Result<Self, Fault> {
-        Ok(Self { which, ids, rows: Buckets::new(1)?, count: 0, damaged: HashSet::new() })
+        let (rows, reported) = (Buckets::new(1)?, Vec::new());
+        Ok(Self { which, ids, rows, count: 0, reported, damaged: HashSet::new() })
     }
 
     fn push(&mut self, row: &Row) -> Result<(), Fault> {
@@ -200,6 +212,9 @@ impl Window {
             self.damaged.insert(attempt_of(&row));
         }
         self.count += 1;
+        if self.which == Which::Reports {
+            self.reported.push(attempt_of(&row));
+        }
         self.rows.push(0, &row)
     }
 

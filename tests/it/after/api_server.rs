@@ -28,7 +28,7 @@ pub(super) fn answer(status: u16, body: &Value) -> Response {
     Response::new(status).header("content-type", "application/json").body(body.to_string())
 }
 
-fn list(items: &[Value]) -> Response {
+pub(super) fn list(items: &[Value]) -> Response {
     answer(200, &json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
 }
 
@@ -152,7 +152,7 @@ async fn resume_begins_nothing_beside_a_run_of_the_chart_from_a_machine_that_kno
 }
 
 /// A Job as the chart makes it.
-fn job(store: &str, component: &str, condition: &str) -> Value {
+pub(super) fn job(store: &str, component: &str, condition: &str) -> Value {
     let env = json!([{"name": "ROGO_RUN_STORE", "value": store}, {"name": "ROGO_EPOCH", "value": "1-a"}]);
     json!({
         "metadata": {

@@ -126,3 +126,40 @@ async fn a_file_or_a_row_that_is_refused_fails_alone_under_its_own_code() {
         assert!(code != "target_rejected" || message.contains(CONSTRAINT), "{message}");
     }
 }
+
+/// Files that were copied by another system than the one that made the export may have names in another Unicode form.
+#[tokio::test]
+async fn a_file_that_is_there_in_another_unicode_form_is_missing_and_the_row_says_why() {
+    let mut attempt = String::new();
+    let sample = folder_sample(
+        |options| options.plain = true,
+        6,
+        |out| {
+            let learners = out.join("files/learner");
+            let folder = std::fs::read_dir(&learners).unwrap().next().unwrap().unwrap();
+            attempt = folder.file_name().into_string().unwrap();
+            std::fs::rename(folder.path(), learners.join(format!("{attempt}-Zoe\u{308}"))).unwrap();
+            let export = out.join("submission_files.csv");
+            let text = std::fs::read_to_string(&export).unwrap();
+            let (named, renamed) = (format!("/learner/{attempt}/"), format!("/learner/{attempt}-Zo%C3%AB/"));
+            assert!(text.contains(&named));
+            std::fs::write(&export, text.replace(&named, &renamed)).unwrap();
+        },
+    );
+    let sample = sample.await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    Target::folder(&mut app);
+    app.run(&["run", "--warehouse", &format!("file://{}", sample.path("warehouse").display())])
+        .await
+        .expect(0);
+    let outcomes = app.outcomes();
+    let failed: Vec<_> = outcomes.values().filter(|(kind, _)| kind != "migrated").collect();
+    assert!(matches!(failed.as_slice(), [(_, code)] if code == "file_missing"), "{outcomes:?}");
+    let result = app.result("submissions_failed_migration.csv");
+    let line =
+        csv::Reader::from_reader(result.as_bytes()).deserialize::<inputs::Record>().next().unwrap().unwrap();
+    assert_eq!(line["Attempt ID"], attempt);
+    let error = &line["Error"];
+    assert!(error.contains("a name there looks the same but writes its accents in another way"), "{error}");
+    assert!(!error.contains("Zo"), "{error}");
+}

@@ -48,6 +48,25 @@ pub const ROWS: &[Row] = &[
     ),
     ("an exercise in lower case", |c| c.report().exercise = text("5hr03 PQ"), Fails(AssessmentMissing, "")),
     (
+        "an exercise that writes its accents in another way than the assessment",
+        |c| {
+            c.report().exercise = text("5HR03 P\u{c9}");
+            c.assessment().name = "5HR03 PE\u{301} 24_01".into();
+        },
+        Fails(
+            AssessmentMissing,
+            "; \"5HR03 PE\\u{301} 24_01\" looks the same but writes its accents in another way",
+        ),
+    ),
+    (
+        "an exercise that differs in more than the accents' form",
+        |c| {
+            c.report().exercise = text("5HR03 P\u{c9}");
+            c.assessment().name = "5HR03 PE\u{301} 24_02".into();
+        },
+        Fails(AssessmentMissing, "!looks the same"),
+    ),
+    (
         "an assessment that goes on behind the version",
         |c| c.assessment().name = "5HR03 PQ 24_01 x".into(),
         Fails(AssessmentMissing, ""),
@@ -244,6 +263,25 @@ pub const ROWS: &[Row] = &[
         },
         Fails(SectionAmbiguous, "\"Question 1\", \"Question 1: Why?\""),
     ),
+    (
+        "a label that writes its accents in another way than the section",
+        |c| {
+            c.assessment().sections[0].question_text = "R\u{e9}sum\u{e9}: why?".into();
+            c.score().label = text("Re\u{301}sume\u{301}");
+        },
+        Fails(
+            SectionMissing,
+            "; section \"R\u{e9}sum\u{e9}: why?\" looks the same but writes its accents in another way",
+        ),
+    ),
+    (
+        "a label that is another in any form",
+        |c| {
+            c.assessment().sections[0].question_text = "R\u{e9}sum\u{e9}s".into();
+            c.score().label = text("Re\u{301}sume\u{301}");
+        },
+        Fails(SectionMissing, "!looks the same"),
+    ),
     ("scores of one section only", |c| c.facts.scores.truncate(1), Migrates),
     // 15
     ("Grade Missed", |c| c.report().grade = text("Grade Missed"), Fails(GradeMissed, "Grade")),
@@ -267,6 +305,22 @@ pub const ROWS: &[Row] = &[
         "Malpractice Grave",
         |c| c.report().grade = text("Malpractice Grave"),
         Fails(MalpracticeLevelUnknown, "\"Grave\"; there are: \"Moderate\", \"Considerable\""),
+    ),
+    (
+        "Malpractice Grave, of which no level is another form",
+        |c| c.report().grade = text("Malpractice Grave"),
+        Fails(MalpracticeLevelUnknown, "!looks the same"),
+    ),
+    (
+        "a level that writes its accents in another way",
+        |c| {
+            c.catalogue.malpractice_levels[0].level_text = "S\u{e9}v\u{e8}re".into();
+            c.report().grade = text("Malpractice Se\u{301}ve\u{300}re");
+        },
+        Fails(
+            MalpracticeLevelUnknown,
+            "; \"S\u{e9}v\u{e8}re\" looks the same but writes its accents in another way",
+        ),
     ),
     (
         "Malpractice severe",

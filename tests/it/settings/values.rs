@@ -6,7 +6,7 @@ use rogo_migrate::{
 };
 use serde_json::json;
 
-use super::Given;
+use super::{Given, program};
 
 #[test]
 fn all_bad_and_all_missing_settings_are_named_at_once() {
@@ -317,4 +317,41 @@ fn what_is_said_of_exports_and_codes_is_checked() {
         settings.inputs.dialect,
         Dialect { null: Some("NULL".into()), escape: Some(Escape::Backslash) }
     );
+}
+
+#[test]
+fn a_config_file_is_text_in_utf_8_or_in_what_its_byte_order_mark_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rogo.toml");
+    let text = "lms_name = \"Caf\u{e9}\"\npool = 4\n";
+    let in_utf_16 = |to_bytes: fn(u16) -> [u8; 2], mark: &[u16]| {
+        mark.iter().copied().chain(text.encode_utf16()).flat_map(to_bytes).collect::<Vec<u8>>()
+    };
+    let shown = |bytes: &[u8]| {
+        std::fs::write(&config, bytes).unwrap();
+        program(&["settings", "--config", config.to_str().unwrap()], &[])
+    };
+    for bytes in [
+        text.as_bytes().to_vec(),
+        format!("\u{feff}{text}").into_bytes(),
+        in_utf_16(u16::to_le_bytes, &[0xfeff]),
+        in_utf_16(u16::to_be_bytes, &[0xfeff]),
+    ] {
+        let output = shown(&bytes);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(stdout.contains("Caf\u{e9}") && stdout.contains("rogo.toml line 2"), "{stdout}");
+    }
+    for (bytes, says) in [
+        (
+            in_utf_16(u16::to_le_bytes, &[]),
+            "text in utf-16le without a byte order mark; save it as text in UTF-8",
+        ),
+        (b"lms_name = \"Caf\xe9\"\n".to_vec(), "no text in UTF-8; save it as text in UTF-8"),
+        (b"PK\x03\x04".to_vec(), "an Excel workbook; save it as text in UTF-8"),
+    ] {
+        let output = shown(&bytes);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{told}");
+        assert!(told.contains("config file ") && told.contains(says), "{told}");
+    }
 }

@@ -136,6 +136,27 @@ async fn an_entra_token_logs_in_without_a_password() {
     assert!(!fault.chain().contains("stale"), "{}", fault.chain());
 }
 
+/// What stands on this machine, such as a tunnel, may name any host.
+#[tokio::test]
+async fn a_token_is_not_sent_on_to_a_host_whose_certificate_is_not_looked_at() {
+    for more in ["Encrypt=False", "TrustServerCertificate=True"] {
+        let gateway = start(attempts([])).await;
+        gateway.script.accept_token("t0ken");
+        gateway.script.fail_login(LoginFault::Route("sql.example.org".into(), 1433));
+        let secret = Secret::Value(format!(
+            "Server=localhost,{};Database=dw;Authentication=Active Directory Default;{more}",
+            gateway.address.port()
+        ));
+        let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken"))).unwrap();
+        let fault = warehouse.shape().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Misconfigured, "{fault}");
+        assert!(
+            fault.what.contains("on to sql.example.org") && fault.what.contains("leave both out"),
+            "{fault}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn everything_is_encrypted_where_the_certificate_is_trusted_unseen() {
     for encryption in [Encryption::Offered, Encryption::Required] {

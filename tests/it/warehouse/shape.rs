@@ -81,6 +81,39 @@ async fn many_rows_without_an_index_are_scanned_window_by_window() {
     assert_eq!(server.script.batches() - before, 2 + 1 + 3, "bounds twice, one window, three windows");
 }
 
+/// What a plan asks, and then its prediction, where each question reads a whole table.
+#[tokio::test]
+async fn a_table_without_an_index_is_read_at_most_8_times_by_a_plan_and_twice_more_by_its_prediction() {
+    let (mut reports, mut scores): (Vec<_>, Vec<_>) =
+        (1..=4_000).map(|id| (report(id), score(id, "Question 1"))).unzip();
+    // Damaged text is asked for once more.
+    reports[70][3] = Cell::Text("5HR03 \u{fffd}".into());
+    scores[70][1] = Cell::Text("Question \u{fffd}".into());
+    let options = Options { has_index: false, ..Options::default() };
+    let server = TdsServer::start(tables(reports, scores), options).await.unwrap();
+    let warehouse = open(server.connection_string()).with_window_rows(500);
+    let reads = |table: &str| {
+        let from = format!(" from dbo.[{table}]");
+        let statements = server.script.statements();
+        let selects = statements.iter().flat_map(|batch| batch.split(";\n"));
+        selects.filter(|select| select.contains(&from) && !select.contains("top (0)")).count()
+    };
+    warehouse.shape().await.unwrap();
+    assert_eq!(scanned(&warehouse).await.unwrap().len(), 8_000);
+    assert_eq!((reads(REPORTS), reads(SCORES)), (8, 8));
+    let mut reported = Vec::new();
+    warehouse.reported(&mut |attempts| reported.extend(attempts)).await.unwrap();
+    reported.sort_unstable();
+    assert_eq!(reported, ids(1..=4_000));
+    warehouse.shape().await.unwrap();
+    assert_eq!((reads(REPORTS), reads(SCORES)), (10, 10));
+    // A prediction of a plan that stands has scanned nothing.
+    let mut again = Vec::new();
+    warehouse.reported(&mut |attempts| again.extend(attempts)).await.unwrap();
+    again.sort_unstable();
+    assert_eq!(again, reported);
+}
+
 #[tokio::test]
 async fn either_marks_column_may_be_absent() {
     for absent in ["MarksAchieved", "MarksAwarded"] {

@@ -1,11 +1,14 @@
 //! The place of a folder, and of a file in it: both are there as a whole or not at all.
 
-use std::{fs, io, os::unix::fs::PermissionsExt};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
 
 use tempfile::NamedTempFile;
 
 use super::{FolderBlobs, PARTIAL, PROPERTIES, faults, is_absent, sidecar, unfinished};
-use crate::ports::{Existing, Fault, FaultKind, PutOptions, Service, Stored};
+use crate::{
+    ports::{Existing, Fault, FaultKind, PutOptions, Service, Stored},
+    run::private,
+};
 
 /// EPERM: how Linux says that a file system has no hard links.
 const OPERATION_NOT_PERMITTED: i32 = 1;
@@ -47,12 +50,12 @@ impl FolderBlobs {
     }
 
     /// Creates a temporary file, which becomes the blob. Documents of a run may hold rows as they came, so only their
-    /// owner may read them (0600); for other files the umask decides.
+    /// owner may read them (0600); for a target's files the umask decides, because the application reads them.
     pub(super) fn begin(&self, name: &str) -> Result<NamedTempFile, Fault> {
         self.stands()?;
         let fault = |error| self.fault(error, "writing", name);
         let partial = self.root.join(PARTIAL);
-        fs::create_dir_all(&partial).map_err(fault)?;
+        self.make_folder(&partial).map_err(fault)?;
         let mode = if self.service == Service::RunStore { 0o600 } else { 0o666 };
         let permissions = fs::Permissions::from_mode(mode);
         tempfile::Builder::new()
@@ -60,6 +63,15 @@ impl FolderBlobs {
             .permissions(permissions)
             .tempfile_in(partial)
             .map_err(fault)
+    }
+
+    /// Creates a missing folder and its missing parents: those of a run for their owner only (0700), as its documents are.
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        if self.service == Service::RunStore {
+            private::create_folder(path)
+        } else {
+            fs::create_dir_all(path)
+        }
     }
 
     /// Renames a complete file to its final name and syncs it. The properties are written first: if the disk is full,
@@ -75,15 +87,16 @@ impl FolderBlobs {
         let fault = |error| self.fault(error, "writing", name);
         file.as_file().sync_all().map_err(fault)?;
         let parent = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent).map_err(fault)?;
+        self.make_folder(parent).map_err(fault)?;
         // A file keeps its inode, time and length on its way.
         let metadata = file.as_file().metadata().map_err(fault)?;
         let beside = self.sidecar(name);
+        self.make_folder(beside.parent().unwrap_or(&self.root)).map_err(fault)?;
         let draft = tempfile::Builder::new()
             .prefix(&unfinished::prefix(name))
             .tempfile_in(self.root.join(PARTIAL))
             .map_err(fault)?;
-        let properties = sidecar::write(draft, &beside, &metadata, md5, options).map_err(fault)?;
+        let properties = sidecar::write(draft, &metadata, md5, options).map_err(fault)?;
         match options.existing {
             // A rename that refuses to replace, else a hard link: one of several at a time wins.
             Existing::Keep => {

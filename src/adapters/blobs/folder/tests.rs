@@ -142,8 +142,26 @@ fn documents_of_a_run_are_their_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::new(folder.path(), Service::RunStore).unwrap();
     blobs.store("queues/0", b"a learner", &PutOptions::create("text/plain")).unwrap();
-    let mode = fs::metadata(folder.path().join("queues/0")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("queues/0"), 0o600);
+    for made in ["queues", PARTIAL, PROPERTIES] {
+        assert_eq!(mode(made), 0o700, "{made}");
+    }
+}
+
+/// The application runs as another user.
+#[test]
+fn files_of_a_target_follow_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, blobs) = target();
+    // What the umask of this process makes of a file and of a folder.
+    fs::write(folder.path().join("file"), b"").unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    blobs.store("LTI_Uploads/a", b"an essay", &PutOptions::create("text/plain")).unwrap();
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("LTI_Uploads/a"), mode("file"));
+    assert_eq!(mode("LTI_Uploads"), mode("folder"));
+    assert_eq!(mode("file") & 0o400, 0o400);
 }
 
 #[test]

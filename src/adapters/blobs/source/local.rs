@@ -10,12 +10,16 @@ use azure_core::http::Url;
 use super::{NO_FILE, SERVICE, shown};
 use crate::{
     adapters::blobs::{faults, sidecar},
+    domain::text::{OTHER_FORM, differ_in_form},
     ports::{
         BlobInfo, BlobReader, Fault, FaultKind,
         deadline::{blocking, contents},
         regular::{self, Standing, other_than_a_file},
     },
 };
+
+/// Names of a folder that are compared with a missing one.
+const LOOKED_AT: usize = 10_000;
 
 pub(super) fn local(url: &Url) -> Result<Option<PathBuf>, Fault> {
     if url.scheme() != "file" {
@@ -46,15 +50,21 @@ async fn at(
             }
             Err(error) => {
                 let whole = folders.iter().filter(above).find_map(|folder| of_all(folder, &error, look));
-                Err((error, whole))
+                let is_missing = error.kind() == io::ErrorKind::NotFound && whole.is_none();
+                Err((error, whole, is_missing && is_there_in_another_form(&path)))
             }
         })
     });
-    let (standing, is_allowed) = looked.await?.map_err(|(error, whole)| {
+    let (standing, is_allowed) = looked.await?.map_err(|(error, whole, in_another_form)| {
         let mut fault = faults::of_io(error, SERVICE, doing);
         if let Some(whole) = whole {
             fault.kind = FaultKind::ContainerGone;
             fault.what = format!("{}, and {whole}", fault.what);
+        }
+        if in_another_form {
+            let why = format!("a name there {OTHER_FORM}; give it the form of the export");
+            fault.what = format!("{}; {why}", fault.what);
+            fault.of_file = Some(why.into());
         }
         fault
     })?;
@@ -70,6 +80,20 @@ async fn at(
         Some(kind) => refused(FaultKind::NotFound, format!("{kind} stands in its place")),
         None => Ok(standing),
     }
+}
+
+/// Whether a missing file, or the first missing folder above it, is there under the same name in another Unicode form. The
+/// name itself may be a person's and is not said.
+fn is_there_in_another_form(path: &Path) -> bool {
+    if path.to_str().is_none_or(str::is_ascii) {
+        return false;
+    }
+    let listed =
+        |missing: &Path| Some((missing.file_name()?.to_owned(), fs::read_dir(missing.parent()?).ok()?));
+    let Some((name, entries)) = path.ancestors().find_map(listed) else { return false };
+    let Some(name) = name.to_str() else { return false };
+    let mut names = entries.flatten().take(LOOKED_AT).map(|entry| entry.file_name());
+    names.any(|other| other.to_str().is_some_and(|other| differ_in_form(name, other)))
 }
 
 /// The folders without links, which they may be themselves.
@@ -164,6 +188,28 @@ mod tests {
         };
         assert_eq!(kind("a", one).await.0, FaultKind::Denied, "others are let through");
         assert_eq!(kind("b", one).await.0, FaultKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_that_is_there_in_another_unicode_form_says_so_without_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("Zoe\u{308}")).unwrap();
+        fs::write(folder.path().join("Zoe\u{308}/Caf\u{e9}.docx"), "x").unwrap();
+        let allowed = [folder.path().to_owned()];
+        for (name, is_said) in [
+            ("Zoe\u{308}/Cafe\u{301}.docx", true),
+            ("Zo\u{eb}/Caf\u{e9}.docx", true),
+            ("Zoe\u{308}/Cafe.docx", false),
+            ("Zoe\u{308}/caf\u{e9}.docx", false),
+            ("Zoe/Caf\u{e9}.docx", false),
+        ] {
+            let fault = at(folder.path().join(name), &allowed, "reading", regular::look).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::NotFound, "{name}: {fault}");
+            let why = fault.of_file.as_deref().unwrap_or_default();
+            assert_eq!(why.contains("a name there looks the same"), is_said, "{name}: {why}");
+            assert!(fault.what.contains(why));
+            assert!(!fault.chain().contains("Caf") && !fault.chain().contains("Zo"), "{}", fault.chain());
+        }
     }
 
     #[tokio::test]

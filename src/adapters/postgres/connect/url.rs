@@ -1,11 +1,16 @@
 //! DATABASE_URL: what is accepted, and when the server's certificate is verified.
 
-use std::{net::IpAddr, str::FromStr, sync::Once};
+use std::{str::FromStr, sync::Once};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
-use crate::{adapters::postgres::fault::misconfigured, ports::Fault, settings::DatabaseAuth};
+use crate::{
+    adapters::postgres::fault::misconfigured,
+    identity::hosts::{POSTGRESQL, is_loopback},
+    ports::Fault,
+    settings::DatabaseAuth,
+};
 
 /// Parameters of the URL that the driver understands. Any other one is refused: the driver would ignore it without
 /// a message, and it might be the one that makes the connection safe.
@@ -66,6 +71,26 @@ pub(super) fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, 
     Ok(sqlx::ConnectOptions::disable_statement_logging(options.extra_float_digits(None)))
 }
 
+/// Refuses to show a Microsoft Entra token to a server that could be another one, and to a host that is neither Azure's nor
+/// the one that `--expect-host` names. A token goes to this machine without a question.
+pub(super) fn may_see_a_token(options: &PgConnectOptions, expected: Option<&str>) -> Result<(), Fault> {
+    let host = options.get_host();
+    if is_unverified(options) {
+        return Err(misconfigured(format!(
+            "DATABASE_URL asks for less than sslmode=verify-full, so that a Microsoft Entra token would go to {host} without a \
+             look at its certificate; leave sslmode out, and name a private authority's certificate with sslrootcert"
+        )));
+    }
+    let is_expected = expected.is_some_and(|expected| expected.eq_ignore_ascii_case(host));
+    if is_local(options) || POSTGRESQL.contain(host) || is_expected {
+        return Ok(());
+    }
+    Err(misconfigured(format!(
+        "DATABASE_URL leads to the host {host}, which is not Azure Database for PostgreSQL: a Microsoft Entra token goes to no \
+         other host unless --expect-host (ROGO_EXPECT_HOST) names it; if it is the right one, set that to {host}"
+    )))
+}
+
 /// Warns once per process that the URL asks for less than a verified certificate.
 pub(super) fn warn_unverified(options: &PgConnectOptions) {
     static WARNED: Once = Once::new();
@@ -89,10 +114,7 @@ fn is_unverified(options: &PgConnectOptions) -> bool {
 
 fn is_local(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    options.get_socket().is_some()
-        || host.starts_with('/')
-        || host == "localhost"
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    options.get_socket().is_some() || host.starts_with('/') || is_loopback(host)
 }
 
 #[cfg(test)]
@@ -144,6 +166,47 @@ mod tests {
         ] {
             let options = parse(url, DatabaseAuth::Password).unwrap();
             assert_eq!(is_unverified(&options), warns, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_to_azure_to_the_expected_host_and_to_this_machine_only_if_the_certificate_is_verified() {
+        for (url, expected, refused) in [
+            ("postgres://u@db.postgres.database.azure.com/app", None, None),
+            ("postgres://u@db.postgres.database.usgovcloudapi.net/app", None, None),
+            (
+                "postgres://u@db.postgres.database.azure.com/app?sslmode=require",
+                None,
+                Some("leave sslmode out"),
+            ),
+            (
+                "postgres://u@db.postgres.database.azure.com/app?sslmode=verify-ca",
+                None,
+                Some("leave sslmode out"),
+            ),
+            (
+                "postgres://u@db.postgres.database.azure.com/app?host=db.example.org",
+                None,
+                Some("--expect-host"),
+            ),
+            ("postgres://u@db.example.org/app", None, Some("set that to db.example.org")),
+            ("postgres://u@db.example.org/app", Some("other.example.org"), Some("--expect-host")),
+            ("postgres://u@db.example.org/app", Some("DB.example.org"), None),
+            (
+                "postgres://u@db.example.org/app?sslmode=prefer",
+                Some("db.example.org"),
+                Some("without a look at its certificate"),
+            ),
+            ("postgres://u@127.0.0.1/app?sslmode=disable", None, None),
+            ("postgres:///app?host=/run/postgresql", None, None),
+        ] {
+            let options = parse(url, DatabaseAuth::Entra).unwrap();
+            let said = may_see_a_token(&options, expected).map_err(|fault| fault.chain());
+            let is_right = match (&said, refused) {
+                (Err(said), Some(refused)) => said.contains(refused),
+                (said, refused) => said.is_ok() && refused.is_none(),
+            };
+            assert!(is_right, "{url} {expected:?}: {said:?}");
         }
     }
 

@@ -114,9 +114,10 @@ fn each_way_to_authenticate_is_told_apart() {
         ("Active Directory Managed Identity", Identity::Managed),
         ("Active Directory MSI", Identity::Managed),
     ] {
-        let string = parsed(&format!("Server=h;User ID=c;Authentication={authentication}"));
+        let server = "Server=h.database.windows.net";
+        let string = parsed(&format!("{server};User ID=c;Authentication={authentication}"));
         assert_eq!(string.login, Login::Entra { identity, client_id: Some("c".into()) });
-        let string = parsed(&format!("Server=h;Authentication={authentication}"));
+        let string = parsed(&format!("{server};Authentication={authentication}"));
         assert_eq!(string.login, Login::Entra { identity, client_id: None });
     }
     assert_eq!(with("Authentication=Sql Password").login, with("").login);
@@ -157,10 +158,48 @@ fn what_cannot_be_used_is_refused_by_a_sentence() {
         ("Server=h;Authentication=Active Directory Password;UID=u;PWD=p", "Authentication is none of"),
         ("Server=h;Authentication=Active Directory Default;PWD=p", "Password has no meaning"),
         ("Server=h;oops", "has no '='"),
+        ("Server=h;Authentication=Active Directory Default", "unless HostNameInCertificate"),
+        ("Server=h.example.org;Authentication=Active Directory MSI", "add that"),
+        ("Server=h.database.windows.net.example.org;Authentication=Active Directory MSI", "Server is h.data"),
+        (
+            "Server=h.database.windows.net;Authentication=Active Directory MSI;Encrypt=False",
+            "to h.database.windows.net without a look at its certificate: leave both out",
+        ),
+        (
+            "Server=h.database.windows.net;Authentication=Active Directory Default;TrustServerCertificate=True",
+            "without a look",
+        ),
+        (
+            "Server=h;HostNameInCertificate=h;Authentication=Active Directory Default;TrustServerCertificate=1",
+            "without a look",
+        ),
     ] {
         let refused = text.parse::<ConnectionString>().unwrap_err().to_string();
         assert!(refused.contains(says), "{text:?}: {refused}");
     }
+}
+
+#[test]
+fn a_token_goes_to_azure_to_a_host_that_is_named_twice_and_to_this_machine() {
+    for more in [
+        "Server=dw.database.windows.net",
+        "Server=tcp:DW.Database.Windows.Net,1433;Encrypt=Mandatory",
+        "Server=ws-ondemand.sql.azuresynapse.net",
+        "Server=x.datawarehouse.fabric.microsoft.com",
+        "Server=dw.database.usgovcloudapi.net",
+        "Server=sql.example.org;HostNameInCertificate=dw.database.windows.net",
+        "Server=10.0.0.4;HostNameInCertificate=sql.example.org",
+        "Server=localhost;Encrypt=False",
+        "Server=127.0.0.1,1500;TrustServerCertificate=True",
+        "Server=.",
+    ] {
+        let string = parsed(&format!("{more};Authentication=Active Directory Default"));
+        assert!(matches!(string.login, Login::Entra { .. }), "{more}");
+    }
+    assert!(
+        parsed("Server=h;UID=u;PWD=p;TrustServerCertificate=True").trust_certificate,
+        "it shows no token"
+    );
 }
 
 #[test]
