@@ -92,7 +92,8 @@ async fn the_state_of_a_process_that_may_be_at_work_is_left_alone_and_later_disc
         other.beat(&beat(Utc::now() + TimeDelta::minutes(minutes))).await.unwrap();
         let (_, joined) = join(&world, "", "0/1").await;
         // True of a heartbeat that is far ahead, too.
-        let left = "(its last heartbeat is younger than 10 min, or of a clock that is ahead), and it is left alone";
+        let left =
+            "(its last heartbeat is younger than 10 min, or of a clock that is ahead), and it is left alone";
         let said = if stays { left } else { "is discarded" };
         assert!(joined.discarded.iter().any(|told| told.contains(said)), "{minutes}: {:?}", joined.discarded);
         assert_eq!(documents(&world, "/parts/00000.json").len(), usize::from(stays), "{minutes}");
