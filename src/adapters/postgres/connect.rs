@@ -235,11 +235,9 @@ impl Connector {
                 options.get_host()
             )));
         }
+        warn_unverified(&options);
         match self.settings.auth {
-            DatabaseAuth::Password => {
-                warn_unverified(&options);
-                Ok(options)
-            }
+            DatabaseAuth::Password => Ok(options),
             DatabaseAuth::Entra => {
                 may_see_a_token(&options, self.settings.expect_host.as_deref())?;
                 Ok(options.password(&self.token().await?))

@@ -71,16 +71,10 @@ pub(super) fn parse(text: &str, auth: DatabaseAuth) -> Result<PgConnectOptions, 
     Ok(sqlx::ConnectOptions::disable_statement_logging(options.extra_float_digits(None)))
 }
 
-/// Refuses to show a Microsoft Entra token to a server that could be another one, and to a host that is neither Azure's nor
-/// the one that `--expect-host` names. A token goes to this machine without a question.
+/// Refuses to show a Microsoft Entra token to a host that is neither Azure's nor the one that `--expect-host` names. A token
+/// goes to this machine without a question.
 pub(super) fn may_see_a_token(options: &PgConnectOptions, expected: Option<&str>) -> Result<(), Fault> {
     let host = options.get_host();
-    if is_unverified(options) {
-        return Err(misconfigured(format!(
-            "DATABASE_URL asks for less than sslmode=verify-full, so that a Microsoft Entra token would go to {host} without a \
-             look at its certificate; leave sslmode out, and name a private authority's certificate with sslrootcert"
-        )));
-    }
     let is_expected = expected.is_some_and(|expected| expected.eq_ignore_ascii_case(host));
     if is_local(options) || POSTGRESQL.contain(host) || is_expected {
         return Ok(());
@@ -170,20 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_to_azure_to_the_expected_host_and_to_this_machine_only_if_the_certificate_is_verified() {
+    fn a_token_goes_to_azure_to_the_expected_host_and_to_this_machine_only() {
         for (url, expected, refused) in [
             ("postgres://u@db.postgres.database.azure.com/app", None, None),
             ("postgres://u@db.postgres.database.usgovcloudapi.net/app", None, None),
-            (
-                "postgres://u@db.postgres.database.azure.com/app?sslmode=require",
-                None,
-                Some("leave sslmode out"),
-            ),
-            (
-                "postgres://u@db.postgres.database.azure.com/app?sslmode=verify-ca",
-                None,
-                Some("leave sslmode out"),
-            ),
+            ("postgres://u@db.postgres.database.azure.com/app?sslmode=require", None, None),
+            ("postgres://u@db.example.org/app?sslmode=require", None, Some("--expect-host")),
             (
                 "postgres://u@db.postgres.database.azure.com/app?host=db.example.org",
                 None,
@@ -192,11 +178,6 @@ mod tests {
             ("postgres://u@db.example.org/app", None, Some("set that to db.example.org")),
             ("postgres://u@db.example.org/app", Some("other.example.org"), Some("--expect-host")),
             ("postgres://u@db.example.org/app", Some("DB.example.org"), None),
-            (
-                "postgres://u@db.example.org/app?sslmode=prefer",
-                Some("db.example.org"),
-                Some("without a look at its certificate"),
-            ),
             ("postgres://u@127.0.0.1/app?sslmode=disable", None, None),
             ("postgres:///app?host=/run/postgresql", None, None),
         ] {
