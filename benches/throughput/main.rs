@@ -67,7 +67,7 @@ const FILES: u64 = 3;
 /// Numbers of requests under way at which the lower bound is measured: the fastest of them is the bound.
 const WIDTHS: [usize; 4] = [16, 32, 64, 128];
 /// Submissions with which they are compared: Azurite keeps in memory whatever was ever written.
-const COMPARED: usize = 500;
+const COMPARED: u64 = 500;
 
 /// Of any process of ours, whatever the number of rows.
 const MEMORY: Goal = Goal::AtMost(150.0);
@@ -259,9 +259,10 @@ async fn copies(goals: &mut Goals, options: &Options, sample: &Sample) {
     let mut width = WIDTHS[0];
     let mut fastest = 0.0;
     let files = sample.files();
-    let some = &files[..files.len().min(COMPARED * FILES as usize)];
+    let compared = COMPARED.min(options.submissions);
+    let some = &files[..usize::try_from(compared * FILES).unwrap()];
     for tried in WIDTHS {
-        let rate = per_second(some.len() as u64 / FILES, floor::pass(sample, some, tried).await);
+        let rate = per_second(compared, floor::pass(sample, some, tried).await);
         println!("  floor, {tried} at a time            {rate:8.1} submissions/s");
         if rate > fastest {
             (fastest, width) = (rate, tried);

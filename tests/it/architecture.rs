@@ -456,8 +456,8 @@ fn without_a_limit(source: &str) -> Vec<String> {
     let starts = ["command(", "command_as(", "laptop(", "through_bash(", "Command::new("];
     let ends = [".output()", ".status()", ".wait_with_output()"];
     let other = |statement: &str| {
-        let named = statement.split_once("Command::new(").map(|(_, named)| named);
-        named.is_some_and(|named| names.iter().all(|name| !named.contains(name)))
+        let started = statement.split_once("Command::new(").map(|(_, started)| started);
+        started.is_some_and(|started| names.iter().all(|name| !started.contains(name)))
     };
     let waits = |statement: &&str| ends.iter().any(|end| statement.contains(end)) && !other(statement);
     let begins = |statement: &str| starts.iter().any(|start| statement.contains(start));

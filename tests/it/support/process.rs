@@ -3,7 +3,6 @@
 use std::{
     io::Read,
     net::TcpListener,
-    panic::AssertUnwindSafe,
     process::{Output, Stdio},
     thread,
     time::Duration,
@@ -146,8 +145,9 @@ fn a_process_that_hangs_is_killed_and_named() {
     let mut hanging = std::process::Command::new("sh");
     let id = folder.path().join("id");
     hanging.args(["-c", "echo $$ >\"$0\"; exec sleep 600"]).arg(&id);
-    let said =
-        std::panic::catch_unwind(AssertUnwindSafe(|| blocking_within(Duration::from_secs(1), hanging)));
+    let said = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        blocking_within(Duration::from_secs(1), hanging)
+    }));
     let said = said.unwrap_err();
     let said = said.downcast_ref::<String>().unwrap();
     assert!(said.contains("does not end within 1 s") && said.contains("sleep 600"), "{said}");
