@@ -25,7 +25,7 @@ pub use attempts::{blank_but_id, is_only_id, purge_attempts};
 
 /// Documents and folders without names, addresses, file names, or what else learners are known by; of the results those of
 /// [`names::WITHOUT_PERSONAL_DATA`], [`SUMS_THAT_STAY`], and manifests.
-const STAYS: [&str; 18] = [
+const STAYS: [&str; 19] = [
     names::PLAN,
     names::ROLLED_BACK,
     names::ROLLED_BACK_ATTEMPTS,
@@ -34,6 +34,7 @@ const STAYS: [&str; 18] = [
     names::DECIDED,
     names::PURGED,
     names::PURGED_ATTEMPTS,
+    names::ABSENT,
     names::PREDICTION,
     names::TELEMETRY,
     names::SEGMENTS,
@@ -45,10 +46,8 @@ const STAYS: [&str; 18] = [
     names::HEARTBEATS,
     names::VERIFIED_PARTS,
 ];
-/// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, what the rules make of values of the warehouse, and the
-/// numbers of rows that tell which outcomes count.
-const SUMS_THAT_STAY: [&str; 4] =
-    [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS, names::ABSENT];
+/// Results that stay beside [`names::WITHOUT_PERSONAL_DATA`]: sums, and what the rules make of values of the warehouse.
+const SUMS_THAT_STAY: [&str; 3] = [names::CONTROLS, names::CONTROLS_SQL, names::TRANSFORMATIONS];
 /// Times that the folder is looked at again after a deletion, for what a process wrote meanwhile.
 const LOOKS: usize = 3;
 

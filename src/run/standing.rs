@@ -16,7 +16,7 @@ pub struct Standing {
     is_told: bool,
 }
 
-/// `results/absent.json`.
+/// `absent.json`.
 #[derive(Serialize, Deserialize)]
 struct AbsentRows {
     plan: PlanId,
@@ -32,7 +32,7 @@ impl Standing {
 
     /// As the newest result says.
     pub async fn read(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
-        let told: Option<AbsentRows> = store.read(&names::result(names::ABSENT)).await?;
+        let told: Option<AbsentRows> = store.read(names::ABSENT).await?;
         let told = told.filter(|told| told.plan == plan.id);
         let is_told = told.is_some();
         let mut absent = RowSet::new(plan.last_row());
@@ -48,7 +48,7 @@ impl Standing {
     /// Publishes it in the place of the earlier result's. To be called while the run's lock is held, before the other results.
     pub async fn publish(&self, store: &RunStore, plan: &Plan) -> Result<(), Fault> {
         let rows = AbsentRows { plan: plan.id.clone(), rows: self.absent.ranges() };
-        store.replace_in_a_line(&names::result(names::ABSENT), &rows).await
+        store.replace_in_a_line(names::ABSENT, &rows).await
     }
 
     /// Whether the result says it: results of earlier programs do not, and no result says it of a run without one.

@@ -221,9 +221,9 @@ pub(super) fn usage(message: impl Into<String>) -> Stop {
 }
 
 fn read_config(path: &Path) -> Result<String, Stop> {
-    let read = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"));
-    read.and_then(|bytes| text_of(&bytes))
-        .map_err(|why| usage(format!("config file {}: {why}", path.display())))
+    let refused = |why: String| usage(format!("config file {} cannot be read: {why}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    text_of(&bytes).map_err(refused)
 }
 
 fn plain(value: &DeValue<'_>) -> Option<Vec<String>> {

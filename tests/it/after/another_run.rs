@@ -103,6 +103,6 @@ async fn what_was_accepted_as_lost_before_another_run_migrated_it_stays_deleted_
     assert_eq!(app.result("skipped.csv"), skipped);
     app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
     // Results of earlier programs do not say which rows the target lacked.
-    app.run_blobs().delete_many(&["a/results/absent.json".to_owned()]).await.unwrap();
+    app.run_blobs().delete_many(&["a/absent.json".to_owned()]).await.unwrap();
     app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
 }
