@@ -1,8 +1,6 @@
 //! What the machine has, and what becomes of a test that lacks it.
 
-use std::{fs::OpenOptions, io::Write, path::PathBuf, process::Command};
-
-use super::process;
+use std::{fs::OpenOptions, io::Write, path::PathBuf};
 
 /// The first of these programs that stands on the `PATH`.
 pub fn on_path(names: &[&str]) -> Option<PathBuf> {
@@ -31,25 +29,4 @@ pub fn skipped(why: &str) {
     let line = format!("{}\t{why}\n", std::thread::current().name().unwrap_or("a test"));
     let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
     file.write_all(line.as_bytes()).unwrap();
-}
-
-const MARK: &str = "ROGO_TEST_LACKS";
-
-#[test]
-fn what_a_test_lacks_is_written_down_and_in_ci_it_is_a_failure() {
-    if std::env::var_os(MARK).is_some() {
-        assert_eq!(or_skipped::<()>(Err("no such\nprogram".into())), None);
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("skipped");
-    let name = std::thread::current().name().unwrap().to_owned();
-    for (ci, code) in [(None, 0), (Some("true"), 101)] {
-        let mut test = Command::new(std::env::current_exe().unwrap());
-        test.args(["--exact", &name]).env(MARK, "1").env("ROGO_SKIPPED", &file).env_remove("CI");
-        test.envs(ci.map(|value| ("CI", value)));
-        let ended = process::blocking(test);
-        assert_eq!(ended.status.code(), Some(code), "{}", String::from_utf8_lossy(&ended.stdout));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{name}\tno such program\n"));
-    }
 }
