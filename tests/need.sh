@@ -36,7 +36,8 @@ need_postgres() {
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 # The clients that Azurite, tedious and the browser's driver bring along want it.
-NODE_LEAST=20.0.0
+# What Debian 12 has.
+NODE_LEAST=18.0.0
 # Helm 4 is built with it.
 GO_LEAST=1.25.0
 AZURITE_VERSION=3.37.0

@@ -453,14 +453,14 @@ fn no_function_of_the_program_is_long() {
 fn without_a_limit(source: &str) -> Vec<String> {
     let names = ["CARGO_BIN_EXE_rogo-migrate", "current_exe"];
     let of_this_file = names.iter().any(|name| source.contains(name));
-    let starts = ["command(", "command_as(", "laptop(", "through_bash(", "Command::new("];
+    let commands = ["command(", "command_as(", "laptop(", "through_bash(", "Command::new("];
     let ends = [".output()", ".status()", ".wait_with_output()"];
     let other = |statement: &str| {
-        let started = statement.split_once("Command::new(").map(|(_, started)| started);
-        started.is_some_and(|started| names.iter().all(|name| !started.contains(name)))
+        let rest = statement.split_once("Command::new(").map(|(_, rest)| rest);
+        rest.is_some_and(|rest| names.iter().all(|name| !rest.contains(name)))
     };
     let waits = |statement: &&str| ends.iter().any(|end| statement.contains(end)) && !other(statement);
-    let begins = |statement: &str| starts.iter().any(|start| statement.contains(start));
+    let begins = |statement: &str| commands.iter().any(|command| statement.contains(command));
     // Of a file that names the program every such statement, of another one those that begin with a command of the program.
     source
         .split(';')

@@ -70,7 +70,7 @@ fn an_installation_of_azurite_that_was_cut_off_is_made_anew() {
 #[test]
 fn programs_that_are_too_old_are_refused_with_the_version_that_is_needed() {
     for (name, answer, wanted) in [
-        ("node", "v19.9.0", "Node.js v19.9.0 is too old for Azurite: install 20.0.0 or newer"),
+        ("node", "v17.9.1", "Node.js v17.9.1 is too old for Azurite: install 18.0.0 or newer"),
         ("go", "go version go1.24.9 linux/amd64", "Go 1.24.9 is too old for Helm 4: install 1.25.0 or newer"),
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -186,7 +186,8 @@ fn of_the_release(day: &Day) -> (Vec<String>, usize) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut lines = day.notes();
     assert!(lines.len() >= 10, "{lines:#?}");
-    // Only tried: without Kueue its Jobs would never begin.
+    // Only tried: without Kueue its Jobs would never begin. It is refused too while Jobs are unfinished.
+    day.namespace.wait_until_all_failed();
     let queued = day.upgrade(&["--set", &format!("shards.queueName={QUEUE}"), "--dry-run=server"]);
     let queued: Vec<_> = of_notes(&queued).into_iter().filter(|line| line.contains("localqueue")).collect();
     assert_eq!(queued.len(), 2, "pause and resume: {queued:#?}");

@@ -150,13 +150,13 @@ async fn is_held(world: &World, app: &TestApp<'_>, sqlstate: &str) {
 }
 
 #[tokio::test]
-async fn a_target_that_is_short_of_something_is_held_though_it_takes_a_row_each_second() {
-    let world = World::plain(60, 1_620).await;
+async fn a_target_that_is_short_of_something_is_held_though_it_takes_some_rows() {
+    let world = World::plain(200, 1_620).await;
     let mut app = world.app().await;
     // The attempt that does not exist is odd.
     let is_odd = "split_part(new.launch_id, '_', 2)::bigint % 2 = 1";
     refuse(&app, "XX000", is_odd).await;
-    slow(&mut app, "0.6", &format!("not ({is_odd})")).await;
+    slow(&mut app, "0.2", &format!("not ({is_odd})")).await;
     is_held(&world, &app, "XX000").await;
 }
 

@@ -186,7 +186,7 @@ impl Azurite {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("node (20 or later) is needed for Azurite");
+            .expect("node (18 or later) is needed for Azurite");
         let alive = child.stdin.take().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines

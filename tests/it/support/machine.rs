@@ -30,24 +30,3 @@ pub fn skipped(why: &str) {
     let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
     file.write_all(line.as_bytes()).unwrap();
 }
-
-const MARK: &str = "ROGO_TEST_LACKS";
-
-#[test]
-fn what_a_test_lacks_is_written_down_and_in_ci_it_is_a_failure() {
-    if std::env::var_os(MARK).is_some() {
-        assert_eq!(or_skipped::<()>(Err("no such\nprogram".into())), None);
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("skipped");
-    let name = std::thread::current().name().unwrap().to_owned();
-    for (ci, code) in [(None, 0), (Some("true"), 101)] {
-        let mut test = std::process::Command::new(std::env::current_exe().unwrap());
-        test.args(["--exact", &name]).env(MARK, "1").env("ROGO_SKIPPED", &file).env_remove("CI");
-        test.envs(ci.map(|value| ("CI", value)));
-        let ended = super::process::blocking(test);
-        assert_eq!(ended.status.code(), Some(code), "{}", String::from_utf8_lossy(&ended.stdout));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{name}\tno such program\n"));
-    }
-}

@@ -93,7 +93,7 @@ fn node(folder: &Path, request: &Json) -> String {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("node (20 or later) is needed for tedious");
+        .expect("node (18 or later) is needed for tedious");
     child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "tedious failed: see above");
