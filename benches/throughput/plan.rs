@@ -27,8 +27,8 @@ pub async fn plan(goals: &mut Goals, rows: u64) {
     (options.plain, options.files) = (true, Files::None);
     sample::generate(&options).unwrap();
     let tds = TdsServer::start(Data::default(), tds::Options::default()).await.unwrap();
-    // The plan looks at one of the source files, none of which is there.
-    fs::create_dir(folder.path().join("sample/files")).unwrap();
+    // The plan looks at a source file: that one is missing is no wonder, a folder that is empty would be a lost mount.
+    fs::write(folder.path().join("sample/files/another"), b"").unwrap();
     let sample = Sample { folder, source: String::new(), tds };
     let app = folders(&sample).await;
     println!("plan of {rows} rows with facts files, {SHARDS} shards, local files");
