@@ -8,7 +8,7 @@ use rogo_migrate::sample::{self, Files, SampleOptions};
 
 use super::{
     cost, folders,
-    goals::{Goal, Goals},
+    goals::{GOAL_ROWS, Goal, Goals},
     support::{
         app::Sample,
         tds::{self, TdsServer, data::Data},
@@ -17,8 +17,6 @@ use super::{
 
 /// Shards of the run.
 const SHARDS: &str = "1000";
-/// Rows for which quality.md states the goal.
-const GOAL_ROWS: f64 = 3_000_000.0;
 
 /// Plans a sample of so many rows.
 pub async fn plan(goals: &mut Goals, rows: u64) {

@@ -7,7 +7,7 @@ use super::{
     FILES, MEMORY, TestApp,
     cost::{self, Cost},
     discard,
-    goals::{Goal, Goals},
+    goals::{GOAL_ROWS, Goal, Goals},
     latency::Bench,
     median,
     support::app::Sample,
@@ -15,8 +15,6 @@ use super::{
 
 /// Processes that share the rows.
 const PROCESSES: usize = 8;
-/// Rows of the goal.
-const GOAL_ROWS: f64 = 3_000_000.0;
 /// What they may take.
 const GOAL: Duration = Duration::from_mins(10);
 /// Requests to the target container that a blob may take at level blobs.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     FILES, MEMORY, TestApp,
     cost::{self, Cost},
-    goals::{Goal, Goals},
+    goals::{GOAL_ROWS, Goal, Goals},
     latency::Bench,
     per_second,
     support::files::files_below,
@@ -13,8 +13,6 @@ use super::{
 
 /// Shards, and processes that move them.
 const SHARDS: u64 = 8;
-/// Rows for which quality.md states the goals.
-const GOAL_ROWS: f64 = 3_000_000.0;
 /// What a row of many may cost, as a multiple of one of few.
 const SLOPE: Goal = Goal::AtMost(1.05);
 

@@ -136,16 +136,14 @@ impl<'a> LookUp<'a> {
 
     /// Whether this run wrote the submission, as [`Writers::wrote`] says.
     async fn is_ours(&self, held: &HeldSubmission) -> Result<bool, Fault> {
-        for id in of_submission(held) {
-            if self.foreign.lock().unwrap_or_else(PoisonError::into_inner).contains(&id) {
-                continue;
-            }
-            if self.writers.is_registered(&id).await? {
-                return Ok(true);
-            }
-            self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        let foreign = || self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = of_submission(held);
+        ids.retain(|id| !foreign().contains(id));
+        let is_ours = self.writers.is_any_registered(&ids).await?;
+        if !is_ours {
+            foreign().extend(ids);
         }
-        Ok(false)
+        Ok(is_ours)
     }
 
     fn is_taken_out(&self, row: &MigratedRow) -> bool {

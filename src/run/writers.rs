@@ -64,16 +64,20 @@ impl Writers {
 
     /// Whether this run wrote the submission: its files name a writer that is registered in this run's store.
     pub async fn wrote(&self, held: &HeldSubmission) -> Result<bool, Fault> {
-        for id in of_submission(held) {
-            if self.is_registered(&id).await? {
+        self.is_any_registered(&of_submission(held)).await
+    }
+
+    /// Whether this run has registered one of the writers.
+    pub async fn is_any_registered(&self, ids: &BTreeSet<WriterId>) -> Result<bool, Fault> {
+        for id in ids {
+            if self.is_registered(id).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Whether this run has registered the writer.
-    pub async fn is_registered(&self, id: &WriterId) -> Result<bool, Fault> {
+    async fn is_registered(&self, id: &WriterId) -> Result<bool, Fault> {
         if self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(id) {
             return Ok(true);
         }
