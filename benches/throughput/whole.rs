@@ -50,7 +50,7 @@ async fn stages(goals: &mut Goals, rows: u64) -> Stages {
     let moved = cost::of_several((0..SHARDS).map(shard).collect()).await;
     let finalized = cost::of(app.start(&["finalize"])).await;
     let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
-    assert_eq!(summary["migrated"], rows, "every row was moved");
+    assert_eq!(summary["books"]["migrated"], rows, "every row was moved: {summary}");
     shown(goals, "plan", &planned);
     shown(goals, "shards", &moved);
     shown(goals, "finalize, with the look-up", &finalized);
