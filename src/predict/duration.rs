@@ -24,8 +24,8 @@ const ROWS_OF_A_STATEMENT: usize = 64;
 /// Submissions of each worker that wait for a near database at most; of one that is `FAR_MS` away, three times as many.
 const ROWS_OF_A_WORKER: f64 = 64.0;
 const FAR_MS: f64 = 200.0;
-/// What a run reaches of bare GET and PUT of the same files (goal of benches/).
-const SHARE_OF_BARE_COPIES: f64 = 0.9;
+/// What a run reaches of bare GET and PUT of the same files: 0.77 to 0.85 beside Azurite on two cores.
+const SHARE_OF_BARE_COPIES: f64 = 0.8;
 /// From a process's start to its first copy, beside its round trips to PostgreSQL: the least, as expected, the most.
 const START_MS: [f64; 3] = [300.0, 500.0, 1_500.0];
 /// Round trips to PostgreSQL one after the other until the first copy.
