@@ -1,5 +1,7 @@
 //! A row's outcome as segments hold it, and the books that must balance.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -32,7 +34,7 @@ pub struct Outcome {
 }
 
 /// What became of a row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fate {
     /// The target holds the submission.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::merge::Merged;
 use crate::{
@@ -52,9 +52,8 @@ impl LostRows {
         merged: &Merged,
         target: &dyn TargetReader,
     ) -> Result<RowSet, Stop> {
-        let migrated = stream::iter(merged.outcomes())
-            .try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) })
-            .boxed();
+        let migrated =
+            merged.outcomes().try_filter_map(|(_, outcome)| async { Ok(MigratedRow::of(outcome)) }).boxed();
         let is_taken_out = |attempt: AttemptId| {
             self.accepted.contains_key(&attempt) || self.rolled_back.contains_key(&attempt)
         };

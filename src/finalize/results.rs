@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
 
 use super::{InputRow, InputRows, fold::Fold, lost::LostRows, merge::Merged};
@@ -61,7 +62,8 @@ impl Drafts {
         let (mut rows_lost, mut rows_of_another_run) = (0, 0);
         let mut fold = Box::new(Fold::begin(plan)?);
         let mut folding = Folding::begin(plan, program_digest());
-        for (rows, outcome) in (1..).zip(merged.outcomes()) {
+        let mut outcomes = stream::iter(1..).zip(merged.outcomes());
+        while let Some((rows, outcome)) = outcomes.next().await {
             let (shard, mut outcome) = outcome?;
             if rows % TOLD_EVERY == 0 {
                 events.tell(Event::MergeProgressed { rows, of: plan.rows });

@@ -8,18 +8,21 @@ use futures_util::TryStreamExt;
 
 use super::{
     Plan, RowSet, RunStore,
-    lines::{Buckets, SpooledBuckets},
-    segments::segments,
+    lines::{Buckets, SpooledBuckets, no_room, push},
+    segments::{Segment, segments},
 };
 use crate::{
     domain::{Outcome, ShardIndex},
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, Service, on_thread},
 };
 
 /// Ranges of rows, of which one is held in memory at a time.
 const BUCKETS: u64 = 256;
 /// A range is at least so many rows, so that small runs have few: about 6 MB of memory.
 const LEAST_ROWS: u64 = 2_048;
+
+/// Segments decoded at a time, each on a thread.
+const DECODED_AHEAD: usize = 4;
 
 /// The rows of an input, cut into ranges of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,24 @@ impl Ranges {
     }
 }
 
+/// A segment whose outcomes are valid, each with its row as the line that a bucket holds.
+struct Decoded {
+    segment: Segment,
+    lines: Vec<(u64, Vec<u8>)>,
+}
+
+impl Decoded {
+    fn of(segment: Segment) -> Result<Self, Fault> {
+        let line = |read: Result<Outcome, Fault>| {
+            let (outcome, mut line) = (read?, Vec::new());
+            push(&mut line, &(segment.shard, &outcome)).map_err(|error| no_room(error.into()))?;
+            Ok((outcome.row, line))
+        };
+        let lines = segment.outcomes().map(line).collect::<Result<_, Fault>>()?;
+        Ok(Self { segment, lines })
+    }
+}
+
 /// All outcomes of a run, on the local disk.
 pub struct Outcomes {
     ranges: Ranges,
@@ -91,18 +112,17 @@ impl Outcomes {
         let mut buckets = Buckets::new(ranges.count())?;
         let mut seen = RowSet::new(plan.last_row());
         let mut recorded = vec![0; plan.shards.len()];
-        let mut found = segments(store, plan, None);
-        while let Some(segment) = found.try_next().await? {
-            for read in segment.outcomes() {
-                let outcome = read?;
-                let row = outcome.row;
+        let decoded = |segment| on_thread(move || Decoded::of(segment));
+        let mut found = segments(store, plan, None).map_ok(decoded).try_buffered(DECODED_AHEAD);
+        while let Some(Decoded { segment, lines }) = found.try_next().await? {
+            for (row, line) in lines {
                 let new = seen.insert(row).map_err(|_| segment.foreign_row(row))?;
                 if let Some(recorded) = recorded.get_mut(segment.shard.place()) {
                     *recorded += u64::from(new);
                 }
                 let range = ranges.of_row(row);
                 if keeps(range) {
-                    buckets.push(range, &(segment.shard, &outcome))?;
+                    buckets.push_line(range, &line)?;
                 }
             }
         }

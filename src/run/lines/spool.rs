@@ -115,10 +115,16 @@ impl Buckets {
 
     /// Keeps the value in the bucket; nothing if there is no such bucket.
     pub fn push(&mut self, bucket: usize, value: &impl Serialize) -> Result<(), Fault> {
+        let mut line = Vec::new();
+        push(&mut line, value).map_err(|error| no_room(error.into()))?;
+        self.push_line(bucket, &line)
+    }
+
+    /// The same for a value that is a line of JSON already.
+    pub fn push_line(&mut self, bucket: usize, line: &[u8]) -> Result<(), Fault> {
         let Some(bucket) = self.dealt.get_mut(bucket) else { return Ok(()) };
-        let before = bucket.buffer.len();
-        push(&mut bucket.buffer, value).map_err(|error| no_room(error.into()))?;
-        self.buffered += bucket.buffer.len() - before;
+        bucket.buffer.extend_from_slice(line);
+        self.buffered += line.len();
         if self.buffered >= BUFFERED_BYTES { self.flush() } else { Ok(()) }
     }
 

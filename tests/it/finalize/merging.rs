@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt;
 use proptest::prelude::*;
 use rogo_migrate::{
     domain::{FailCode, Fate, Outcome, ShardIndex, stands},
@@ -14,8 +15,8 @@ use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
 
 async fn merge(world: &World) -> Vec<Outcome> {
     let merged = Merged::gather(&world.store, &world.plan).await.unwrap();
-    let outcomes: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
-    let again: Vec<_> = merged.outcomes().collect::<Result<_, _>>().unwrap();
+    let outcomes: Vec<_> = merged.outcomes().try_collect().await.unwrap();
+    let again: Vec<_> = merged.outcomes().try_collect().await.unwrap();
     assert_eq!(outcomes, again);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
@@ -67,7 +68,8 @@ async fn of_a_row_that_the_target_lost_the_newest_outcome_stands() {
     let mut lost = RowSet::new(2);
     lost.insert(2).unwrap();
     merged.lose(lost);
-    let outcomes: Vec<Outcome> = merged.outcomes().map(|one| one.unwrap().1).collect();
+    let outcomes: Vec<Outcome> =
+        merged.outcomes().map_ok(|(_, outcome)| outcome).try_collect().await.unwrap();
     assert_eq!(outcomes, [migrated(1, 1), failed(2, 9, FailCode::FileMissing)]);
 }
 
