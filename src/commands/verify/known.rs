@@ -108,7 +108,7 @@ impl<'a> Known<'a> {
             writers: writers::registered(store).await?.0,
             taken_out: decisions::taken_out(store).await?.into_keys().collect(),
             settled: decisions::settled(store, summary.at).await?,
-            standing: Standing::read(store, plan).await?,
+            standing: asked.standing().await?,
             absent,
         })
     }
@@ -157,6 +157,20 @@ impl<'a> Known<'a> {
 }
 
 impl Asked<'_> {
+    /// Which outcomes the result counts.
+    async fn standing(&self) -> Result<Standing, Stop> {
+        let standing = Standing::read(self.store, self.plan).await?;
+        if self.summary.receipts.as_ref().is_none_or(|receipts| standing.is_of(&receipts.root)) {
+            return Ok(standing);
+        }
+        let message = format!(
+            "run {}: its results are being made again, or a process that did that was stopped before it had written all of them; \
+             wait until it ends, or run finalize again; then verify the run",
+            self.settings.run
+        );
+        Err(Stop::new(Exit::Temporary, message))
+    }
+
     /// The two inputs, if they are there; why not. Inputs of other bytes than planned are refused.
     async fn index(&self, inputs: &Inputs) -> Result<Result<InputIndex, String>, Stop> {
         let index = match InputIndex::read(inputs).await {
