@@ -120,7 +120,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     quiet.still_held().await?;
     quiet.unclean_too(store, &recorded_by).await?;
     lost.record(store).await?;
-    merged.standing().publish(store, plan).await?;
+    merged.standing().publish(store, plan, drafts.receipts.root).await?;
     drafts.publish(store, context.out).await?;
     let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;
     let (Swept { removed: orphans, kept }, unswept) = match swept {

@@ -21,7 +21,7 @@ use kube::{
 use tokio::sync::OnceCell;
 
 use self::faults::{fault, within};
-use crate::ports::{Fault, FaultKind, JobState, Jobs, Service, Survey};
+use crate::ports::{Fault, FaultKind, JobState, Jobs, Service, Survey, on_thread};
 
 /// A watch is asked to end after this long, so that a connection that died unnoticed is soon another.
 const WATCH_S: u32 = 60;
@@ -61,7 +61,8 @@ async fn connect() -> Result<Client, Fault> {
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(READ);
     config.reset_reader_on_write = true;
-    Client::try_from(config).map_err(fault)
+    // It runs a kubeconfig's login program to its end, which may wait for a person.
+    on_thread(move || Client::try_from(config)).await.map_err(fault)
 }
 
 /// One Job by name, and its pods.

@@ -13,7 +13,7 @@ use crate::{
     settings::{LogSettings, Settings, Sources, StoreSettings},
     watch::{
         rerun::{self, Whereabouts},
-        standing::{self, Searched, Watcher, judge, redo_of},
+        standing::{self, Searched, Watcher, judge, look_before_redo, redo_of},
     },
 };
 
@@ -82,6 +82,15 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
     if let (Exit::Incomplete | Exit::Done, Some(redo)) = (verdict.exit, &redo) {
         report::print(redo);
         return Ok(Some(End::done(format!("to move lost rows again: {redo}"))));
+    }
+    let look = look_before_redo(&facts).filter(|_| settings.redo_lost);
+    if let (Exit::Incomplete, Some(look)) = (verdict.exit, look) {
+        report::tell(&format!("run {}: {}", settings.run, verdict.reason));
+        report::tell(
+            "if these attempts of the other run were rolled back since, merge once more: the result then has the line",
+        );
+        report::print(&look);
+        return Ok(Some(End::done(format!("to look which rows are still lost: {look}"))));
     }
     let next = redo.unwrap_or(verdict.next);
     match verdict.exit {

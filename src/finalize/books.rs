@@ -95,7 +95,8 @@ impl Totals {
         if of_another > 0 {
             lines.push(format!(
                 "of {of_another} of them another run's submission stands ({} names them): --redo lost does not move these; \
-                 accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts)",
+                 accept that this run's are gone, or first roll these attempts of the other run back (rollback --attempts), then \
+                 run finalize again",
                 store.describe(&names::result(names::LOST_TO_ANOTHER))
             ));
         }

@@ -37,9 +37,10 @@ const FOLDERS: [(&str, &str); 8] = [
     ("refused/", "plans that were refused"),
 ];
 /// Single documents that prove something, with what they prove.
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 6] = [
     (names::PLAN, "the plan: digests of inputs, settings, target, warehouse"),
     (names::PREDICTION, "what the run was predicted to do"),
+    (names::ABSENT, "the rows that the target lacked: of their outcomes the newest counts"),
     (names::DECISIONS, "what people decided, with reasons"),
     (names::ROLLED_BACK, "the rollback of the whole run"),
     (names::PURGED, "the purge of the run store"),

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, PlanId, RowSet, RunStore, WriterId, lines, names};
+use super::{Plan, PlanId, RowSet, RunStore, Standing, WriterId, lines, names};
 use crate::{
-    domain::{Books, Fate, Outcome, ShardIndex, stands},
+    domain::{Books, Fate, Outcome, ShardIndex},
     ports::{Fault, FaultKind, Service},
 };
 
@@ -225,7 +225,7 @@ pub async fn recorded_without(
     Ok(RecordedRows { rows, books })
 }
 
-/// Second count, for shards with several outcomes of one row: each row counts once, with the outcome that prevails.
+/// Second count, for shards with several outcomes of one row: each row counts once, with the outcome that the result counts.
 async fn count_standing(
     store: &RunStore,
     plan: &Plan,
@@ -233,6 +233,7 @@ async fn count_standing(
     rows: &RowSet,
     several: &RowSet,
 ) -> Result<Books, Fault> {
+    let counts = Standing::read(store, plan).await?;
     let mut books = Books::default();
     let mut counted = RowSet::new(u64::MAX);
     let mut standing: HashMap<u64, Outcome> = HashMap::new();
@@ -245,7 +246,7 @@ async fn count_standing(
             if several.contains(row) {
                 let outcome = without_texts(outcome);
                 let winner = match standing.remove(&row) {
-                    Some(earlier) => stands(earlier, outcome),
+                    Some(earlier) => counts.of(earlier, outcome),
                     None => outcome,
                 };
                 standing.insert(row, winner);

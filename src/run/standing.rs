@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Plan, PlanId, RowSet, RunStore, names};
 use crate::{
-    domain::{Outcome, newest, stands},
+    domain::{Digest, Outcome, newest, stands},
     ports::Fault,
 };
 
@@ -14,12 +14,16 @@ use crate::{
 pub struct Standing {
     absent: RowSet,
     is_told: bool,
+    root: Option<Digest>,
 }
 
 /// `absent.json`.
 #[derive(Serialize, Deserialize)]
 struct AbsentRows {
     plan: PlanId,
+    /// Root of the receipts of the result that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<Digest>,
     /// First and last row of each range, ascending.
     rows: Vec<(u64, u64)>,
 }
@@ -27,14 +31,14 @@ struct AbsentRows {
 impl Standing {
     /// If the target lacks these rows.
     pub fn without(absent: RowSet) -> Self {
-        Self { absent, is_told: true }
+        Self { absent, is_told: true, root: None }
     }
 
     /// As the newest result says.
     pub async fn read(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
         let told: Option<AbsentRows> = store.read(names::ABSENT).await?;
         let told = told.filter(|told| told.plan == plan.id);
-        let is_told = told.is_some();
+        let (is_told, root) = (told.is_some(), told.as_ref().and_then(|told| told.root));
         let mut absent = RowSet::new(plan.last_row());
         for (first, last) in told.into_iter().flat_map(|told| told.rows) {
             for row in first..=last.min(plan.last_row()) {
@@ -42,18 +46,24 @@ impl Standing {
                 let _ = absent.insert(row);
             }
         }
-        Ok(Self { absent, is_told })
+        Ok(Self { absent, is_told, root })
     }
 
-    /// Publishes it in the place of the earlier result's. To be called while the run's lock is held, before the other results.
-    pub async fn publish(&self, store: &RunStore, plan: &Plan) -> Result<(), Fault> {
-        let rows = AbsentRows { plan: plan.id.clone(), rows: self.absent.ranges() };
+    /// Publishes it in the place of the earlier result's. To be called while the run's lock is held, before the other results;
+    /// `root` is that of their receipts.
+    pub async fn publish(&self, store: &RunStore, plan: &Plan, root: Digest) -> Result<(), Fault> {
+        let rows = AbsentRows { plan: plan.id.clone(), root: Some(root), rows: self.absent.ranges() };
         store.replace_in_a_line(names::ABSENT, &rows).await
     }
 
     /// Whether the result says it: results of earlier programs do not, and no result says it of a run without one.
     pub fn is_told(&self) -> bool {
         self.is_told
+    }
+
+    /// Whether it is of the result with these receipts. A merge that was stopped leaves it beside the result before.
+    pub fn is_of(&self, root: &Digest) -> bool {
+        self.root.as_ref().is_none_or(|own| own == root)
     }
 
     /// Whether the target lacked the row.

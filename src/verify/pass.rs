@@ -6,10 +6,8 @@ mod lookups;
 mod prepared;
 mod tally;
 mod watched;
+mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
@@ -17,63 +15,32 @@ use super::{
         Storage,
         wanted::{WantedFile, wanted},
     },
-    checks::Ground,
     content::{Read, Reading},
     enforcement::Rules,
     expect::Expected,
-    facts::FactsSource,
     findings::{Findings, Found, Lack},
-    mapping::InputIndex,
-    progress::Progress,
     run::tell,
     surplus::{BesideFailed, FailedAttempts, KnownSubmissions, OtherSubmissions},
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Fate, Outcome, SkipCode, SubmissionRow},
+    domain::{AttemptId, Fate, Outcome, SubmissionRow},
     exit::Stop,
-    inputs::{CsvReader, Inputs, SubmissionColumns},
-    ports::{StoredRow, StoredTarget},
-    run::{RowSet, Standing, outcomes::Outcomes},
+    inputs::{CsvReader, SubmissionColumns},
+    ports::StoredRow,
+    run::RowSet,
 };
 use chunk::check_chunk;
 pub use files::collect_files;
 pub use prepared::Prepared;
 pub use tally::Tally;
 pub use watched::{Look, Watched};
+pub use world::World;
 
 /// Rows that are looked up at a time.
 const ROWS_AT_A_TIME: usize = 400;
 /// Look-ups under way.
 const UNDER_WAY: usize = 3;
-
-/// Everything that a pass compares.
-pub struct World<'a> {
-    /// What all checks share.
-    pub ground: Ground<'a>,
-    /// The two inputs and their index; `None` if they are not there.
-    pub inputs: Option<(&'a Inputs, &'a InputIndex)>,
-    /// Where facts come from.
-    pub facts: &'a FactsSource<'a>,
-    /// Reads stored rows.
-    pub target: &'a dyn StoredTarget,
-    /// Outcomes by row.
-    pub outcomes: &'a Outcomes,
-    /// Which of several outcomes of a row counts.
-    pub standing: &'a Standing,
-    /// Migrated attempts that the target may lack: a person has accepted that.
-    pub may_lack: &'a BTreeSet<AttemptId>,
-    /// Those of them that the result names as skipped, each with its code.
-    pub settled: &'a BTreeMap<AttemptId, SkipCode>,
-    /// The only attempts to verify; `None`: all.
-    pub attempts: Option<&'a BTreeSet<AttemptId>>,
-    /// When the plan was made.
-    pub planned_at: DateTime<Utc>,
-    /// When the result was made: its writers were at work before.
-    pub ended_at: DateTime<Utc>,
-    /// Counted up while rows are compared.
-    pub progress: &'a Progress,
-}
 
 /// What a pass leaves.
 #[derive(Clone, Default)]
@@ -217,7 +184,7 @@ impl Passed {
         let Checked { item, expected, code, marks, beside, mut findings, .. } = one;
         self.tally.rows += 1;
         // As the results say it: what was rolled back, or accepted as lost, is a skip there.
-        let is_taken_out = item.attempt.is_some_and(|attempt| world.settled.contains_key(&attempt));
+        let is_taken_out = world.settled(item.number, item.attempt).is_some();
         let fate = match &item.outcome.fate {
             Fate::Migrated(_) if !is_taken_out => 0,
             Fate::Failed { .. } => 1,

@@ -154,7 +154,8 @@ fn migrated(world: &World<'_>) -> Result<BTreeMap<String, Submission>, Stop> {
             .flatten()
         {
             let is_migrated = matches!(outcome.fate, Fate::Migrated(_));
-            let attempt = outcome.attempt.filter(|attempt| is_migrated && !world.may_lack.contains(attempt));
+            let attempt =
+                outcome.attempt.filter(|attempt| is_migrated && !world.may_lack(outcome.row, *attempt));
             if let Some(attempt) = attempt {
                 let ids = SubmissionIds::new(&world.ground.settings.lms_instance, attempt);
                 let one = Submission { attempt, launch: ids.launch_id() };

@@ -14,15 +14,14 @@ use crate::{
 
 /// What enters the receipt of each row of a partition that has an outcome, whatever attempts are asked for.
 pub fn digests(world: &World<'_>, part: usize) -> Result<Vec<(ShardIndex, Digest)>, Fault> {
-    let settled = |outcome: &Outcome| outcome.attempt.and_then(|attempt| world.settled.get(&attempt));
-    // A result that does not say which rows the target lacked says it of these.
-    let is_lacking = |outcome: &Outcome| !world.standing.is_told() && settled(outcome).is_some();
-    let one = |earlier: Outcome, later: Outcome| {
-        if is_lacking(&later) { newest(earlier, later) } else { world.standing.of(earlier, later) }
+    let settled = |outcome: &Outcome| world.settled(outcome.row, outcome.attempt);
+    let one = |earlier: Outcome, later: Outcome| match settled(&later) {
+        Some(_) => newest(earlier, later),
+        None => world.standing.of(earlier, later),
     };
     let outcomes = world.outcomes.of(part, one)?.into_iter().flatten();
     let digest = |(shard, mut outcome): (ShardIndex, Outcome)| {
-        if let (Fate::Migrated(_), Some(code)) = (&outcome.fate, settled(&outcome).copied()) {
+        if let (Fate::Migrated(_), Some(code)) = (&outcome.fate, settled(&outcome)) {
             outcome.fate = skipped(code);
         }
         (shard, row_digest(&outcome, false))

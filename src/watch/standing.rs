@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub use judge::{Verdict, judge, redo_of};
+pub use judge::{Verdict, judge, look_before_redo, redo_of};
 
 use crate::{
     domain::{Books, ShardIndex},

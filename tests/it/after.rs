@@ -12,6 +12,7 @@ mod laptop;
 mod lost;
 mod next_lines;
 mod own_inputs;
+mod plugin;
 mod pod;
 mod purge;
 mod twin;

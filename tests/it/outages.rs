@@ -4,6 +4,7 @@
 mod away;
 mod batches;
 mod broken;
+mod keyed;
 mod refused;
 mod rotation;
 mod stop;

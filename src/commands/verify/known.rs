@@ -53,7 +53,7 @@ pub(super) struct Known<'a> {
     layout: Layout,
     inputs: Inputs,
     pub(super) writers: BTreeSet<WriterId>,
-    may_lack: BTreeSet<AttemptId>,
+    taken_out: BTreeSet<AttemptId>,
     settled: BTreeMap<AttemptId, SkipCode>,
     standing: Standing,
 }
@@ -106,9 +106,9 @@ impl<'a> Known<'a> {
             layout: target.layout(&settings.database.target_alters).await?,
             inputs,
             writers: writers::registered(store).await?.0,
-            may_lack: decisions::taken_out(store).await?.into_keys().collect(),
+            taken_out: decisions::taken_out(store).await?.into_keys().collect(),
             settled: decisions::settled(store, summary.at).await?,
-            standing: Standing::read(store, plan).await?,
+            standing: asked.standing().await?,
             absent,
         })
     }
@@ -129,7 +129,7 @@ impl<'a> Known<'a> {
             target: self.target,
             outcomes,
             standing: &self.standing,
-            may_lack: &self.may_lack,
+            taken_out: &self.taken_out,
             settled: &self.settled,
             attempts: self.attempts,
             planned_at: self.planned_at,
@@ -157,6 +157,20 @@ impl<'a> Known<'a> {
 }
 
 impl Asked<'_> {
+    /// Which outcomes the result counts.
+    async fn standing(&self) -> Result<Standing, Stop> {
+        let standing = Standing::read(self.store, self.plan).await?;
+        if self.summary.receipts.as_ref().is_none_or(|receipts| standing.is_of(&receipts.root)) {
+            return Ok(standing);
+        }
+        let message = format!(
+            "run {}: its results are being made again, or a process that did that was stopped before it had written all of them; \
+             wait until it ends, or run finalize again; then verify the run",
+            self.settings.run
+        );
+        Err(Stop::new(Exit::Temporary, message))
+    }
+
     /// The two inputs, if they are there; why not. Inputs of other bytes than planned are refused.
     async fn index(&self, inputs: &Inputs) -> Result<Result<InputIndex, String>, Stop> {
         let index = match InputIndex::read(inputs).await {

@@ -126,10 +126,11 @@ fn of_lost(summary: &Summary, add: &mut dyn FnMut(&str, &str)) {
         let whose = if of_another_run == rows { "all".to_owned() } else { count(of_another_run) };
         let what = format!(
             "Of {whose} of the lost rows another run's submission stands, which no command of this run moves. If it should \
-             not stand, roll these attempts of that run back first:"
+             not stand, roll these attempts of that run back first, then run finalize of this run again:"
         );
+        // Into a folder of its own: here the file is a result of this run, and that run's results would replace this one's.
         let command = "rogo-migrate rollback --run '<the other run>' --attempts";
-        add(&what, &format!("{command} {}", names::LOST_TO_ANOTHER));
+        add(&what, &format!("{command} {} --out '<its folder>'", names::LOST_TO_ANOTHER));
     }
     add(
         &format!("{when} on a machine with the run's settings:"),

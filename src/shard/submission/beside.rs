@@ -66,7 +66,9 @@ impl LastCommit {
 /// `waits`: the row was refused by what passes for any row (a lock, a deadlock, a cancelled statement, memory). Then its own
 /// values are rehearsed, which meet the same locks, so that no row is blamed for what another transaction holds. Else the
 /// values of a submission that this process committed, which what refuses this row's values takes; for a row with
-/// malpractice, or where there is none, the row's own tables and numbers of rows with values that are no person's.
+/// malpractice, or where there is none, the row's own tables and numbers of rows with values that are no person's. If the target
+/// rejects one of these for good (a unique key over values that stand, a learner that does not exist), that says nothing of the
+/// row, and the next is rehearsed; the last are the row's own.
 pub(super) async fn takes_others(
     shard: &Shard,
     services: &WorkerServices,
@@ -79,14 +81,17 @@ pub(super) async fn takes_others(
     if question == Question::Answers && is_plain && shard.last_commit.is_recent() {
         return Ok(());
     }
-    if waits {
-        return services.target.rehearse(copied).await;
+    if !waits {
+        let committed = shard.last_commit.other().filter(|_| is_plain);
+        let without_its_own = Arc::new(Rows::new(without_its_own(migration), copied));
+        for other in committed.into_iter().chain([without_its_own]) {
+            match services.target.rehearse(&other.copied().await?).await {
+                Err(fault) if matches!(fault.kind, FaultKind::Rejected(_)) => {}
+                told => return told,
+            }
+        }
     }
-    let other = shard.last_commit.other().filter(|_| is_plain);
-    let other = other.unwrap_or_else(|| Arc::new(Rows::new(without_its_own(migration), copied)));
-    let what = "the rows of another submission could not be put together";
-    let untold = || Fault::new(Service::Database, FaultKind::Unavailable, what);
-    services.target.rehearse(&other.copied().await.ok_or_else(untold)?).await
+    services.target.rehearse(copied).await
 }
 
 /// A submission to be rehearsed, with the copies that its file rows name.
@@ -101,12 +106,14 @@ impl Rows {
         Self { migration, files: copied.files().to_vec() }
     }
 
-    async fn copied(&self) -> Option<CopiedMigration<'_>> {
+    async fn copied(&self) -> Result<CopiedMigration<'_>, Fault> {
         let its_copy = |file: &PlannedFile| {
             let place = usize::try_from(file.upload_order).unwrap_or_default().wrapping_sub(1);
             ready(self.files.get(place).cloned().ok_or(()))
         };
-        CopiedMigration::copy(&self.migration, its_copy).await.ok()
+        let what = "the rows of another submission could not be put together";
+        let untold = |_| Fault::new(Service::Database, FaultKind::Unavailable, what);
+        CopiedMigration::copy(&self.migration, its_copy).await.map_err(untold)
     }
 }
 

@@ -19,8 +19,8 @@ use crate::{
 /// Files that are looked at one by one at a time.
 const AT_A_TIME: usize = 32;
 
-/// Files of one container that are looked at one by one at level blobs, at most: it promises few requests however many files there
-/// are. Level content asks for each file anyway.
+/// Files that are looked at one by one at level blobs, at most, of one container and of all versions and snapshots: it promises few
+/// requests however many files there are. Level content asks for each file anyway.
 pub const MOST_LOOKS: u64 = 100_000;
 
 /// An account that gives no answer for so long is gone, as far as a verification can know.
@@ -59,8 +59,8 @@ pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Faul
 }
 
 /// Lists the sources, and deals the files by the names of their blobs. Each file of a container that may not be listed is looked
-/// at, if there are at most `most_looks`. A fault that may pass ends the verification: it is no reason for a check that is not
-/// possible.
+/// at, if there are at most `most_looks`; so is each version and snapshot, which no listing shows. A fault that may pass ends the
+/// verification: it is no reason for a check that is not possible.
 pub async fn look_at_sources(
     source: &dyn Source,
     wanted: &Wanted,
@@ -81,9 +81,15 @@ pub async fn look_at_sources(
         wanted.by_source.read(bucket, |(container, file): (u32, WantedFile)| {
             let way = listed.ways.get(container as usize);
             match (&file.url, way) {
-                (Some(url), Some(_)) if is_of_the_past(url) || looked_at.contains(&container) => {
-                    due.push(file);
+                (Some(url), Some(_)) if is_of_the_past(url) => {
+                    let is_due = wanted.of_the_past <= most_looks;
+                    if is_due {
+                        due.push(file)
+                    } else {
+                        seen.push(WantedFile { source: Seen::NotListed, ..file })
+                    }
                 }
+                (Some(_), Some(_)) if looked_at.contains(&container) => due.push(file),
                 (Some(url), Some(way)) => {
                     let key = NameKey::of_source(container, url);
                     let source = match (found.get(&key), &way.not_listed) {
@@ -107,7 +113,18 @@ pub async fn look_at_sources(
     let why = ways.filter(|(number, _)| !looked_at.contains(number)).filter_map(|(_, (way, container))| {
         way.not_listed.as_ref().map(|why| format!("the source {}: {why}", container.shown))
     });
-    Ok(Sourced { by_blob: dealt.finish()?, requests, not_listed: why.collect() })
+    let not_listed = why.chain(too_many_of_the_past(wanted.of_the_past, most_looks)).collect();
+    Ok(Sourced { by_blob: dealt.finish()?, requests, not_listed })
+}
+
+/// Why versions and snapshots are not looked at, if they are not.
+fn too_many_of_the_past(files: u64, most_looks: u64) -> Option<String> {
+    (files > most_looks).then(|| {
+        format!(
+            "the URLs of {files} files name a version or a snapshot, which no listing shows, and these are too many to be looked at \
+             one by one at level blobs: verify at level content, which asks for each file anyway"
+        )
+    })
 }
 
 /// Numbers of the containers of which each file is looked at. The way of one that has too many files says so.

@@ -8,7 +8,7 @@ use crate::{
     ports::{Fault, StoredRow, Table},
     run::{
         lines::{Buckets, SpooledBuckets},
-        source_files::{Container, Containers, NameKey, buckets_for},
+        source_files::{Container, Containers, NameKey, buckets_for, is_of_the_past},
     },
     verify::expect::Expected,
 };
@@ -126,6 +126,7 @@ pub struct Wanting {
     count: usize,
     containers: Containers,
     files: u64,
+    of_the_past: u64,
 }
 
 impl Wanting {
@@ -133,7 +134,7 @@ impl Wanting {
     pub fn new(rows: u64) -> Result<Self, Fault> {
         let count = buckets_for(rows);
         let by_source = Buckets::new(count)?;
-        Ok(Self { by_source, count, containers: Containers::default(), files: 0 })
+        Ok(Self { by_source, count, containers: Containers::default(), files: 0, of_the_past: 0 })
     }
 
     /// Keeps the file.
@@ -143,6 +144,7 @@ impl Wanting {
         let Some(url) = &file.url else {
             return self.by_source.push(file.key(true).bucket(self.count), &(0_u32, file));
         };
+        self.of_the_past += u64::from(is_of_the_past(url));
         let container = self.containers.add(url);
         let key = NameKey::of_source(container, url);
         self.by_source.push(key.bucket(self.count), &(container, file))
@@ -154,6 +156,7 @@ impl Wanting {
             by_source: self.by_source.finish()?,
             containers: self.containers.finish(),
             files: self.files,
+            of_the_past: self.of_the_past,
         })
     }
 }
@@ -166,6 +169,8 @@ pub struct Wanted {
     pub containers: Vec<Container>,
     /// Number of files.
     pub files: u64,
+    /// Those of them whose URL names a version or a snapshot, which no listing shows.
+    pub of_the_past: u64,
 }
 
 #[cfg(test)]

@@ -112,8 +112,8 @@ pub async fn compare(
 
 /// Whether the target has to hold the row.
 pub fn is_to_stand(world: &World<'_>, item: &Item) -> bool {
-    let accepted = item.attempt.is_some_and(|attempt| world.may_lack.contains(&attempt));
-    matches!(item.outcome.fate, Fate::Migrated(_)) && !accepted
+    let may_lack = item.attempt.is_some_and(|attempt| world.may_lack(item.number, attempt));
+    matches!(item.outcome.fate, Fate::Migrated(_)) && !may_lack
 }
 
 fn check(

@@ -21,7 +21,7 @@ use crate::{
     },
     watch::rerun,
 };
-pub use seen::redo_of;
+pub use seen::{look_before_redo, redo_of};
 
 use lines::{eta_s, job_line, limits, rows, shards, sum_of_rates, verified, verifying};
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};

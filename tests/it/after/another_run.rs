@@ -2,10 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use rogo_migrate::ports::PutOptions;
 use serde_json::json;
 
 use super::plain_sample;
-use crate::support::app::TestApp;
+use crate::support::{app::TestApp, documents::follow};
+
+/// The line of the report that makes room for lost rows.
+fn rollback_of_b(app: &TestApp<'_>) -> String {
+    let page = app.result("report.html");
+    let from = page.find("<span>rogo-migrate rollback").unwrap();
+    let line = page[from..].split("</pre>").next().unwrap().replace("<span>", "").replace("</span>", "");
+    let line = line.replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">");
+    line.replace("<the other run>", "b").replace("<its folder>", "b")
+}
 
 #[tokio::test]
 async fn a_row_that_another_run_migrated_again_is_lost_for_this_run_and_counts_once() {
@@ -52,9 +62,8 @@ async fn a_row_that_another_run_migrated_again_is_lost_for_this_run_and_counts_o
         assert_eq!(app.migrated().len(), 10);
         assert_eq!(app.database.number(submissions).await, 12, "nothing is moved twice");
     }
-    let of_b = ["rollback", "--run", "b", "--out", "b", "--attempts", "lost_to_another_run.csv"];
-    let dry = app.run_as(&app.database.removers_url(), &of_b).await.expect(0);
-    assert!(dry.stdout.contains(" 2 "), "it may be given as it is: {}", dry.stdout);
+    let dry = follow(&app, &rollback_of_b(&app), &app.database.removers_url()).await;
+    assert!(dry.stdout.contains("would remove 2 submissions"), "{}", dry.stdout);
     app.run(&["finalize", "--run", "a", "--accept", "lost", "--reason", "they are b's"]).await.expect(0);
     assert!(!app.out.path().join("lost_to_another_run.csv").exists(), "it is no longer true");
     for _ in 0..2 {
@@ -104,5 +113,37 @@ async fn what_was_accepted_as_lost_before_another_run_migrated_it_stays_deleted_
     app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
     // Results of earlier programs do not say which rows the target lacked.
     app.run_blobs().delete_many(&["a/absent.json".to_owned()]).await.unwrap();
+    app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn rows_for_which_the_other_run_made_room_are_moved_again() {
+    let sample = plain_sample(8).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run", "--run", "a"]).await.expect(0);
+    let (before, attempt) = (app.migrated(), app.migrated().swap_remove(0));
+    app.lose(&attempt).await;
+    app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
+    let told = app.run(&["finalize", "--run", "a"]).await.expect(69);
+    assert!(told.stderr.contains("then run finalize again"), "{}", told.stderr);
+    let line = rollback_of_b(&app) + " --yes --reason 'it is a again'";
+    follow(&app, &line, &app.database.removers_url()).await;
+    assert_eq!(app.migrated().len(), 7, "the results of a are a's");
+    let told = app.run(&["finalize", "--run", "a"]).await.expect(69);
+    assert!(told.stderr.contains("move them again"), "{}", told.stderr);
+    app.run(&["resume", "--redo", "lost", "--reason", "room was made", "--run", "a"]).await.expect(0);
+    assert_eq!(app.migrated(), before);
+    app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
+
+    // A merge that is stopped before its summary: what it had written of the target is of no result.
+    let standing = "a/absent.json";
+    let (blobs, text) = (app.run_blobs(), app.document(standing).await);
+    let root = app.summary()["receipts"]["root"].as_str().unwrap().to_owned();
+    assert!(text.contains(&root), "{text}");
+    let other = text.replace(&root, &root.chars().rev().collect::<String>());
+    blobs.put(standing, other.into(), &PutOptions::replace("application/json")).await.unwrap();
+    let told = app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(75);
+    assert!(told.stderr.contains("run finalize again; then verify the run"), "{}", told.stderr);
+    app.run(&["finalize", "--run", "a"]).await.expect(0);
     app.run(&["verify", "--run", "a", "--recheck", "0s"]).await.expect(0);
 }

@@ -319,3 +319,35 @@ async fn resume_says_that_the_shard_job_never_ends_before_lost_rows_can_be_moved
         assert!(ended.stderr.contains(&said), "{command:?}: {}", ended.stderr);
     }
 }
+
+/// Only a merge finds out that the other run made room.
+#[tokio::test]
+async fn resume_of_rows_under_which_another_runs_submissions_stood_says_to_merge_and_not_to_give_them_up() {
+    let sample = plain_sample(8).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let attempt = app.migrated().swap_remove(0);
+    app.lose(&attempt).await;
+    app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(69);
+    fs::write(app.out.path().join("ids.txt"), &attempt).unwrap();
+    let rollback =
+        ["rollback", "--run", "b", "--out", "b", "--attempts", "ids.txt", "--yes", "--reason", "room"];
+    app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
+
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let server = HttpStub::start(move |request, _| {
+        let jobs = [job(&store, "shards", "Complete"), job(&store, "finalize", "Complete")];
+        list(if request.target.contains("/pods") { &[] } else { &jobs })
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let line = "helm upgrade r charts/rogo-migrate --namespace of-context --reset-then-reuse-values";
+    let redo = ["resume", "--redo", "lost", "--reason", "failover"];
+    let told = app.run(&redo).await.expect(0);
+    assert_eq!(told.stdout, format!("{line} --set-literal shards.only=0\n"));
+    assert!(told.stderr.contains("were rolled back since, merge once more"), "{}", told.stderr);
+    app.run(&["finalize"]).await.expect(69);
+    let told = app.run(&redo).await.expect(0).stdout;
+    assert!(told.starts_with(&format!("{line} --set shards.redo=lost")), "{told}");
+}

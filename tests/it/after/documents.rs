@@ -162,6 +162,7 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
     for entry in [
         "README.txt",
         "plan.json",
+        "absent.json",
         "settings.json",
         "program.json",
         "left-out.txt",

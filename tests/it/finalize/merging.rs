@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt;
 use proptest::prelude::*;
 use rogo_migrate::{
-    domain::{FailCode, Fate, Outcome, ShardIndex, stands},
+    domain::{Digest, FailCode, Fate, Outcome, ShardIndex, stands},
     exit::Exit,
     finalize::merge::Merged,
-    run::{RowSet, segments::recorded},
+    run::{RowSet, Standing, segments::recorded},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
@@ -71,6 +71,24 @@ async fn of_a_row_that_the_target_lost_the_newest_outcome_stands() {
     let outcomes: Vec<Outcome> =
         merged.outcomes().map_ok(|(_, outcome)| outcome).try_collect().await.unwrap();
     assert_eq!(outcomes, [migrated(1, 1), failed(2, 9, FailCode::FileMissing)]);
+}
+
+#[tokio::test]
+async fn a_shard_that_is_begun_again_counts_lost_rows_as_the_result_does() {
+    let world = World::new(2, 1);
+    world.record(TRY_A, &[migrated(2, 1), migrated(1, 1)]).await;
+    let again = [failed(2, 9, FailCode::FileMissing), failed(1, 9, FailCode::FileMissing)];
+    world.record(TRY_B, &again).await;
+    let counted = async || {
+        let books = recorded(&world.store, &world.plan, ShardIndex(0)).await.unwrap().books;
+        (books.migrated, books.rows_failed())
+    };
+    assert_eq!(counted().await, (2, 0));
+    let mut lost = RowSet::new(2);
+    lost.insert(2).unwrap();
+    let root = Digest::of(b"the result");
+    Standing::without(lost).publish(&world.store, &world.plan, root).await.unwrap();
+    assert_eq!(counted().await, (1, 1));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Submissions on which the application has worked since are left and named, until a person decides otherwise.
 
-use super::{results, rollback, target};
+use super::{attempts_file, results, rollback, target};
 use crate::support::app::{Sample, TestApp, assert_same};
 
 /// What the application does, and how the rollback names it. `$` is the submission's id.
@@ -81,6 +81,36 @@ async fn what_the_application_worked_on_is_refused_and_named_and_goes_by_decisio
     app.database.run("delete from submission_files where file_name = 'copy'").await;
     rollback(&app, &["--yes", "--force-touched", "--reason", "a test"]).await.expect(0);
     assert_same(&target(&app).await, &before);
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_rollback_left_is_verified_like_any_other() {
+    let sample = Sample::with(12, 62, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let chosen = app.migrated();
+    let (left, gone) = (chosen[0].as_str(), chosen[1].as_str());
+    let grade = async |change: &str| {
+        let update = format!(
+            "update submission_grades set {change} where submission_id in
+                (select id from assignment_submissions where lti_launch_id like 'rogo\\_{left}\\_%')"
+        );
+        app.database.run(&update).await;
+    };
+    // A column that the run does not write.
+    grade("word_count = 7").await;
+    let ids = attempts_file(&app, &[left, gone]);
+    let said = rollback(&app, &["--attempts", &ids, "--yes", "--reason", "two were wrong"]).await.expect(69);
+    assert!(said.stderr.contains("1 are left (1 changed_after_run)"), "{}", said.stderr);
+    assert!(app.migrated().contains(&left.to_owned()) && !app.migrated().contains(&gone.to_owned()));
+
+    let verify = async || app.run_as(&app.database.verifiers_url(), &["verify", "--recheck", "0s"]).await;
+    let verified = verify().await.expect(0);
+    assert!(verified.stdout.starts_with("VERIFIED"), "{}", verified.stdout);
+    grade("final_grade = 'Distinction with a star'").await;
+    verify().await.expect(1);
+    let found = app.result("verification_failures.csv");
+    assert!(found.lines().skip(1).all(|line| line.starts_with(left)) && found.contains("grade"), "{found}");
 }
 
 #[tokio::test]

@@ -12,6 +12,15 @@ use crate::support::fakes::{InMemorySource, attempt};
 
 /// Six files of one source, and what is seen of them if so many may be looked at.
 async fn seen(source: &InMemorySource, most_looks: u64) -> (Sourced, Vec<Seen>) {
+    seen_by(source, most_looks, |_| "").await
+}
+
+/// The same with what stands behind the URL of each.
+async fn seen_by(
+    source: &InMemorySource,
+    most_looks: u64,
+    behind: impl Fn(u64) -> &'static str,
+) -> (Sourced, Vec<Seen>) {
     let mut wanting = Wanting::new(6).unwrap();
     for row in 1..=6 {
         let file = WantedFile {
@@ -22,7 +31,7 @@ async fn seen(source: &InMemorySource, most_looks: u64) -> (Sourced, Vec<Seen>) 
             content_type: String::new(),
             is_markers: false,
             recorded: None,
-            url: format!("https://files.example/box/{row}.pdf").parse().ok(),
+            url: format!("https://files.example/box/{row}.pdf{}", behind(row)).parse().ok(),
             source: Seen::NotNamed,
         };
         wanting.push(&file).unwrap();
@@ -66,4 +75,29 @@ async fn a_source_that_may_be_listed_is_listed_however_many_files_it_has() {
     let (sourced, all) = seen(&source, 0).await;
     assert!(all.iter().all(|seen| matches!(seen, Seen::There { bytes: 7, .. })), "{all:?}");
     assert_eq!((sourced.requests, sourced.not_listed), (1, Vec::new()));
+}
+
+#[tokio::test]
+async fn versions_and_snapshots_are_looked_at_if_they_are_few_and_else_it_is_said() {
+    let blob = |row| BlobInfo { name: format!("{row}.pdf"), size_bytes: 7, ..BlobInfo::default() };
+    let mut source = InMemorySource::default();
+    source.listed = Some((1..=6).map(blob).collect());
+    let behind = |row| match row {
+        1 | 2 => "?versionid=1",
+        3 | 4 => "?snapshot=1",
+        _ => "",
+    };
+    let seen_of = |all: &[Seen], which: fn(&Seen) -> bool| all.iter().filter(|seen| which(seen)).count();
+    let (sourced, all) = seen_by(&source, 4, behind).await;
+    assert_eq!(seen_of(&all, |seen| matches!(seen, Seen::There { .. })), 6, "{all:?}");
+    assert_eq!((sourced.requests, sourced.not_listed), (1 + 4, Vec::new()));
+
+    let (sourced, all) = seen_by(&source, 3, behind).await;
+    assert_eq!(seen_of(&all, |seen| matches!(seen, Seen::There { bytes: 7, .. })), 2, "{all:?}");
+    assert_eq!(seen_of(&all, |seen| *seen == Seen::NotListed), 4, "not what stands there now: {all:?}");
+    assert_eq!(sourced.requests, 1);
+    let [why] = sourced.not_listed.as_slice() else { panic!("{:?}", sourced.not_listed) };
+    for part in ["of 4 files name a version", "too many", "level content"] {
+        assert!(why.contains(part), "{part:?} is not said in {why}");
+    }
 }

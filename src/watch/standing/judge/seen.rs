@@ -8,7 +8,7 @@ use crate::{
     domain::ShardIndex,
     ports::{JobEnd, RunJob, RunJobs},
     run::{
-        Heartbeat, Plan, State,
+        Heartbeat, Plan, State, Summary,
         clocks::{is_ahead, is_beating},
     },
     settings::HelmRelease,
@@ -58,7 +58,7 @@ pub fn redo_of(facts: &Facts) -> Option<String> {
     if given_up(facts).is_some() {
         return None;
     }
-    let result = facts.summary.as_ref().filter(|summary| summary.plan == plan.id && summary.lost.rows > 0);
+    let result = lost_in(facts);
     if result.is_some_and(|summary| !summary.lost.redo_helps()) {
         return None;
     }
@@ -75,6 +75,19 @@ pub fn redo_of(facts: &Facts) -> Option<String> {
         }
         _ => rerun.redo(run, &shards),
     })
+}
+
+/// The line that merges once more, if nothing but lost rows is left and another run's submissions stand under all of them by the
+/// newest result: a person may have rolled these back since, and only a merge looks.
+pub fn look_before_redo(facts: &Facts) -> Option<String> {
+    let is_rest = undone(facts.plan.as_ref()?, facts).is_empty();
+    lost_in(facts).filter(|summary| is_rest && !summary.lost.redo_helps()).map(|_| finalize_of(facts))
+}
+
+/// The newest result, if it names lost rows.
+fn lost_in(facts: &Facts) -> Option<&Summary> {
+    let plan = facts.plan.as_ref()?;
+    facts.summary.as_ref().filter(|summary| summary.plan == plan.id && summary.lost.rows > 0)
 }
 
 pub(super) fn release(facts: &Facts) -> Option<HelmRelease> {
