@@ -1,12 +1,6 @@
 //! The limit finds itself before a simulated service, in virtual time.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::atomic::AtomicUsize;
 
 use tokio::{
     sync::Semaphore,
