@@ -56,11 +56,12 @@ impl Budget {
     }
 
     /// Bytes of room that a file of this length takes, or each part of it. Small files are many, and the buffers of their
-    /// connections are as large as they: one that reads ahead, and one that rests while the file that it brought is written.
+    /// connections are as large as they: one that reads ahead, one that rests while the file that it brought is written,
+    /// and as much that the allocator keeps for the next ones.
     pub fn room_bytes(length: u64) -> usize {
         match usize::try_from(length) {
             Ok(length) if length <= LARGE_BYTES => {
-                length + 2 * length.next_power_of_two().min(READ_AHEAD_BYTES)
+                length + 3 * length.next_power_of_two().min(READ_AHEAD_BYTES)
             }
             _ => PART_BYTES,
         }

@@ -195,7 +195,7 @@ async fn places_that_stay_empty_raise_no_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn only_so_many_files_are_under_way_as_twice_the_budget_holds_with_what_their_connections_read_ahead() {
-    for (bytes, most) in [(20_000_000, 16), (1_048_576, 71), (100_000, 370), (10_000, 512)] {
+    for (bytes, most) in [(20_000_000, 16), (1_048_576, 58), (100_000, 272), (10_000, 512)] {
         let places = Places::adaptive(512, Some(Budget::PROCESS_BYTES));
         let load = Load::on(&Service::new(100, 1_000, 1), places, bytes);
         let (_, limits) = load.pass(20).await;
