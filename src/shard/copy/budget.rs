@@ -12,6 +12,8 @@ const PIECE_BYTES: usize = 1024;
 /// A file longer than this takes the room of a whole part, and a buffer that is used again: allocated and freed in turn,
 /// buffers of several MiB leave the allocator with more gaps than they fill.
 const LARGE_BYTES: usize = PART_BYTES / 4;
+/// The most that a connection reads ahead of a copy: the bound of the HTTP client's own buffer.
+const READ_AHEAD_BYTES: usize = 408 * 1024;
 
 /// Room for buffered bytes. A copy holds room for one part at a time, so that copies never wait for each
 /// other in a circle.
@@ -53,9 +55,16 @@ impl Budget {
         self.pieces.available_permits() * PIECE_BYTES
     }
 
-    /// Bytes of room that a file of this length takes, or each part of it.
+    /// Bytes of room that a file of this length takes, or each part of it. Small files are many, and the buffers of their
+    /// connections are as large as they: one that reads ahead, one that rests while the file that it brought is written,
+    /// and as much that the allocator keeps for the next ones.
     pub fn room_bytes(length: u64) -> usize {
-        usize::try_from(length).ok().filter(|length| *length <= LARGE_BYTES).unwrap_or(PART_BYTES)
+        match usize::try_from(length) {
+            Ok(length) if length <= LARGE_BYTES => {
+                length + 3 * length.next_power_of_two().min(READ_AHEAD_BYTES)
+            }
+            _ => PART_BYTES,
+        }
     }
 
     /// Waits for room for `length` bytes, at most a whole part.

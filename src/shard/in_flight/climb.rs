@@ -1,5 +1,5 @@
-//! How the limit on copies is found: it doubles while that moves more, then it is tried in small steps. It never looks
-//! at a clock: the caller measures, and says what a window came to.
+//! How the limit on copies is found: it doubles while that moves more, halves again if half moves as much, then it is tried in
+//! small steps. It never looks at a clock: the caller measures, and says what a window came to.
 
 use crate::report::events::Gain;
 
@@ -47,6 +47,8 @@ pub(super) struct Climb {
 enum Phase {
     /// `before`: the limit and the figures before the last doubling; `doubts`: windows in which it gained nothing.
     Doubling { before: Option<(usize, Figures)>, doubts: u32 },
+    /// Down to half of a limit with these figures.
+    Halving { from: usize, before: Figures },
     /// `usual`: the best figures at this limit.
     Settled { usual: Option<Figures>, rest: u32 },
     /// A step up from a limit with these figures, seen to help once or not yet.
@@ -69,8 +71,9 @@ impl Climb {
         self.limit
     }
 
-    pub fn is_doubling(&self) -> bool {
-        matches!(self.phase, Phase::Doubling { .. })
+    /// Whether it still moves in large steps.
+    pub fn is_seeking(&self) -> bool {
+        matches!(self.phase, Phase::Doubling { .. } | Phase::Halving { .. })
     }
 
     /// Whether the limit cannot rise further.
@@ -106,20 +109,11 @@ impl Climb {
                 None
             }
             Phase::Doubling { before: Some((from, before)), doubts } => {
-                let gained = now.per_second / before.per_second - 1.0;
-                if gained >= OF_A_DOUBLING * self.linear(from) {
-                    self.double(now);
-                    return Some(Gain::Gained);
-                }
-                if doubts + 1 < DOUBTS {
-                    self.phase = Phase::Doubling { before: Some((from, before)), doubts: doubts + 1 };
-                    return None;
-                }
-                if gained < WORTH_KEEPING {
-                    self.limit = from;
-                }
-                self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
-                Some(Gain::Nothing)
+                self.doubled(now, from, before, doubts)
+            }
+            Phase::Halving { from, before } => {
+                self.halved(now, from, before);
+                None
             }
             Phase::Settled { usual, rest } => {
                 self.settled(now, usual.unwrap_or(now), rest);
@@ -146,6 +140,44 @@ impl Climb {
         } else {
             Phase::Settled { usual: Some(now), rest: REST }
         };
+    }
+
+    fn doubled(&mut self, now: Figures, from: usize, before: Figures, doubts: u32) -> Option<Gain> {
+        let gained = now.per_second / before.per_second - 1.0;
+        if gained >= OF_A_DOUBLING * self.linear(from) {
+            self.double(now);
+            return Some(Gain::Gained);
+        }
+        if doubts + 1 < DOUBTS {
+            self.phase = Phase::Doubling { before: Some((from, before)), doubts: doubts + 1 };
+            return None;
+        }
+        self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
+        if gained < WORTH_KEEPING {
+            self.limit = from;
+            self.halve(before);
+        }
+        Some(Gain::Nothing)
+    }
+
+    /// Tries half of a limit with these figures: an earlier doubling may have seemed to gain only because the copies before it
+    /// waited for their connections.
+    fn halve(&mut self, before: Figures) {
+        let from = self.limit;
+        let half = (from / 2).max(self.start);
+        if half < from {
+            self.limit = half;
+            self.phase = Phase::Halving { from, before };
+        }
+    }
+
+    fn halved(&mut self, now: Figures, from: usize, before: Figures) {
+        self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
+        if before.per_second / now.per_second - 1.0 < WORTH_KEEPING {
+            self.halve(now);
+        } else {
+            self.limit = from;
+        }
     }
 
     fn settled(&mut self, now: Figures, usual: Figures, rest: u32) {

@@ -14,8 +14,11 @@ use crate::{
 
 /// The limit at the beginning.
 const START: usize = 32;
-/// A window lasts so long at least while the limit doubles …
-const WHILE_DOUBLING: Duration = Duration::from_millis(300);
+/// A window lasts so long at least while the limit doubles or halves …
+const SEEKING: Duration = Duration::from_millis(300);
+/// … or so long if so many times as many copies end in it as may be under way: beside a near service the climb is short …
+const QUICK: Duration = Duration::from_millis(100);
+const MANY: usize = 8;
 /// … and so long afterwards.
 const SETTLED: Duration = Duration::from_secs(1);
 /// Of the copies of a window, the share before whose end no place was free: else the limit was not what held them up, and
@@ -45,11 +48,14 @@ pub struct Place {
     _permit: Permit,
 }
 
-/// What was measured since the window began. Only copies count that began after the last change of the limit.
+/// What was measured since the window began. Latencies are those of copies that began after the last change of the limit.
 struct Meter {
     climb: Climb,
     generation: u64,
     began: Instant,
+    /// Copies that ended, whenever they began.
+    ended: u32,
+    /// Of them, those that began after the last change of the limit.
     copies: u32,
     /// Of them, those at whose end no place was free.
     full: u32,
@@ -67,6 +73,7 @@ impl Places {
             climb,
             generation: 0,
             began: now(),
+            ended: 0,
             copies: 0,
             full: 0,
             took: Duration::ZERO,
@@ -117,6 +124,7 @@ impl Places {
             meter.weigh(bytes, budget);
         }
         let before = self.limit();
+        meter.ended += 1;
         let gain = if place.generation == meter.generation {
             meter.count(since(place.began), is_full, before)
         } else {
@@ -156,7 +164,7 @@ impl Places {
 
 impl Meter {
     fn begin(&mut self) {
-        (self.began, self.copies, self.full, self.took) = (now(), 0, 0, Duration::ZERO);
+        (self.began, self.ended, self.copies, self.full, self.took) = (now(), 0, 0, 0, Duration::ZERO);
     }
 
     /// Counts a copy, and at the end of a window lets the limit be judged.
@@ -164,12 +172,17 @@ impl Meter {
         self.copies += 1;
         self.full += u32::from(is_full);
         self.took += took;
-        let (least, copies) =
-            if self.climb.is_doubling() { (WHILE_DOUBLING, limit) } else { (SETTLED, 2 * limit) };
-        let is_over = self.copies as usize >= copies && since(self.began) >= least;
+        let lasted = since(self.began);
+        let has = |copies: usize, least| self.copies as usize >= copies && lasted >= least;
+        let is_over = if self.climb.is_seeking() {
+            has(limit, SEEKING) || has(MANY * limit, QUICK)
+        } else {
+            has(2 * limit, SETTLED)
+        };
         if !is_over {
             return None;
         }
+        let counted = f64::from(self.ended) / lasted.as_secs_f64();
         let (copies, full) = (f64::from(self.copies), f64::from(self.full));
         let latency_s = self.took.as_secs_f64() / copies;
         self.begin();
@@ -180,7 +193,12 @@ impl Meter {
         // With every place taken, so many copies end in the time that one takes (Little's law). A count over so short a
         // window would depend on where in it a wave of copies happens to end.
         #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
-        let per_second = limit as f64 / latency_s;
+        let mut per_second = limit as f64 / latency_s;
+        if self.climb.is_seeking() {
+            // Of the copies that began since the last change those have ended that were quick: their latency alone would make
+            // every doubling seem to gain, where the service works on all of them at once.
+            per_second = per_second.min(counted);
+        }
         self.climb.judge(Figures { per_second, latency_s })
     }
 

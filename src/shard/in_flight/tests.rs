@@ -1,6 +1,6 @@
 //! The limit finds itself before a simulated service, in virtual time.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::atomic::AtomicUsize;
 
 use tokio::{
     sync::Semaphore,
@@ -17,6 +17,11 @@ struct Service {
     distance: Arc<std::sync::Mutex<Duration>>,
     workers: Arc<Semaphore>,
     each: Duration,
+    /// The first copies, which wait for their connections.
+    cold: Arc<AtomicUsize>,
+    /// How many turns of its workers a copy takes, of each copy in a row.
+    turns: &'static [u32],
+    copies: Arc<AtomicUsize>,
 }
 
 impl Service {
@@ -25,27 +30,37 @@ impl Service {
             distance: Arc::new(Duration::from_millis(distance_ms).into()),
             workers: Arc::new(Semaphore::new(workers)),
             each: Duration::from_millis(each_ms),
+            cold: Arc::default(),
+            turns: &[1],
+            copies: Arc::default(),
         }
     }
 
     async fn copy(&self) {
         let distance = *self.distance.lock().unwrap();
+        let is_cold = |cold: usize| cold.checked_sub(1);
+        if self.cold.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_cold).is_ok() {
+            sleep(Duration::from_millis(300)).await;
+        }
         sleep(distance).await;
-        let _working = self.workers.acquire().await.unwrap();
-        sleep(self.each).await;
+        let number = self.copies.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..self.turns[number % self.turns.len()] {
+            let _working = self.workers.acquire().await.unwrap();
+            sleep(self.each).await;
+        }
     }
 }
 
 /// Copies that are always wanted, more at once than any limit.
 struct Load {
     places: Arc<Places>,
-    copied: Arc<std::sync::atomic::AtomicUsize>,
+    copied: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
 impl Load {
     fn on(service: &Service, places: Places, bytes: u64) -> Self {
-        let (places, copied) = (Arc::new(places), Arc::<std::sync::atomic::AtomicUsize>::default());
+        let (places, copied) = (Arc::new(places), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
         for _ in 0..600 {
             let (service, places, copied) = (service.clone(), places.clone(), copied.clone());
@@ -54,7 +69,7 @@ impl Load {
                     let place = places.place().await;
                     service.copy().await;
                     places.copied(place, Some(bytes));
-                    copied.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    copied.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
@@ -63,13 +78,13 @@ impl Load {
 
     /// Copies in so many seconds, and the limits in them, ten a second.
     async fn pass(&self, seconds: u64) -> (usize, Vec<usize>) {
-        let before = self.copied.load(std::sync::atomic::Ordering::Relaxed);
+        let before = self.copied.load(Ordering::Relaxed);
         let mut limits = Vec::new();
         for _ in 0..seconds * 10 {
             sleep(Duration::from_millis(100)).await;
             limits.push(self.places.limit());
         }
-        (self.copied.load(std::sync::atomic::Ordering::Relaxed) - before, limits)
+        (self.copied.load(Ordering::Relaxed) - before, limits)
     }
 }
 
@@ -104,6 +119,33 @@ async fn within_ten_seconds_it_is_as_good_as_the_best_fixed_limit_and_stays_ther
         let middle = usize::midpoint(least, most);
         assert!(most * 10 <= middle * 12 && least * 10 >= middle * 8, "{service}: {limits:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_works_on_all_copies_in_turn_is_asked_for_no_more_than_it_gains_by() {
+    // Short copies end before long ones that began earlier.
+    let service = Service { turns: &[1, 2, 4, 8, 16, 29], ..Service::new(0, 4, 1) };
+    let load = Load::on(&service, adaptive(), 1);
+    let (_, first) = load.pass(10).await;
+    let (_, then) = load.pass(10).await;
+    assert!(first.iter().all(|limit| *limit <= 128), "{first:?}");
+    assert!(then.iter().all(|limit| *limit <= 40), "32, and small steps: {then:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubling_that_gained_only_because_the_first_copies_waited_for_connections_is_taken_back() {
+    let service = Service { cold: Arc::new(32.into()), ..Service::new(0, 2, 1) };
+    let load = Load::on(&service, adaptive(), 1);
+    let (_, limits) = load.pass(5).await;
+    assert!(limits.contains(&128), "{limits:?}");
+    assert!(limits[20..].iter().all(|limit| *limit <= 40), "32, and small steps: {limits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_a_near_service_the_climb_takes_half_a_second() {
+    let load = Load::on(&Service::new(0, 1_000, 1), adaptive(), 1);
+    let (_, limits) = load.pass(1).await;
+    assert_eq!(limits[5], 512, "{limits:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,8 +194,8 @@ async fn places_that_stay_empty_raise_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_large_files_only_so_many_are_under_way_as_twice_the_budget_holds() {
-    for (bytes, most) in [(20_000_000, 16), (1_048_576, 128), (10_000, 512)] {
+async fn only_so_many_files_are_under_way_as_twice_the_budget_holds_with_what_their_connections_read_ahead() {
+    for (bytes, most) in [(20_000_000, 16), (1_048_576, 58), (100_000, 272), (10_000, 512)] {
         let places = Places::adaptive(512, Some(Budget::PROCESS_BYTES));
         let load = Load::on(&Service::new(100, 1_000, 1), places, bytes);
         let (_, limits) = load.pass(20).await;
