@@ -95,3 +95,79 @@ impl Examples<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{
+        domain::{FailCode, SkipCode},
+        run::Took,
+    };
+
+    fn failed(code: FailCode) -> Fate {
+        Fate::Failed { code, message: String::new() }
+    }
+
+    fn skipped(code: SkipCode) -> Fate {
+        Fate::Skipped { code, detail: String::new() }
+    }
+
+    /// Rows 1 and 2 lack a report, 3 is skipped.
+    fn prediction() -> Prediction {
+        let mut prediction = Prediction::new(&"r".parse().unwrap(), None, DateTime::UNIX_EPOCH);
+        prediction.rows = 3;
+        for row in [1, 2] {
+            let counted = prediction.outcomes.failed.entry(FailCode::ReportMissing).or_default();
+            counted.count(row, Some((row + 70).to_string().parse().unwrap()));
+        }
+        prediction.outcomes.skipped.entry(SkipCode::DuplicateRow).or_default().count(3, None);
+        prediction.not_predictable = super::super::NotPredictable::of(true);
+        prediction
+    }
+
+    #[test]
+    fn rows_that_exchange_their_codes_are_a_difference_that_names_them() {
+        let prediction = prediction();
+        assert_eq!(prediction.outcomes.example_rows(), BTreeSet::from([1, 2, 3]));
+        let mut books = Books::default();
+        books.failed.insert(FailCode::ReportMissing, 2);
+        books.skipped.insert(SkipCode::DuplicateRow, 1);
+        let compare = |came: [Fate; 3]| {
+            let came: Came = (1..).zip(came).collect();
+            let compared = prediction.compare(&books, &came, Took(std::time::Duration::ZERO));
+            let told =
+                compared.differences.into_iter().map(|one| (one.what, one.predicted, one.outcome, one.why));
+            (compared.same, told.collect::<Vec<_>>())
+        };
+        let (missing, duplicate) = (failed(FailCode::ReportMissing), skipped(SkipCode::DuplicateRow));
+        assert_eq!(compare([missing.clone(), missing.clone(), duplicate.clone()]), (true, Vec::new()));
+
+        let (same, told) = compare([missing.clone(), duplicate, missing.clone()]);
+        assert!(!same, "every count is as predicted");
+        let [one, two] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((one.0.as_str(), one.1, one.2), ("examples of failed report_missing", 2, 1));
+        assert_eq!((two.0.as_str(), two.1, two.2), ("examples of skipped duplicate_row", 1, 0));
+        assert!(
+            one.3.contains("(72 came otherwise)") && two.3.contains("(row 3 came otherwise)"),
+            "{told:?}"
+        );
+
+        // Only the copy could tell.
+        let (same, told) = compare([missing.clone(), missing, failed(FailCode::FileCorrupt)]);
+        assert!(same, "{told:?}");
+    }
+
+    #[test]
+    fn a_prediction_of_an_older_program_names_no_rows_and_differs_in_none() {
+        let mut prediction = prediction();
+        for counted in prediction.outcomes.failed.values_mut() {
+            counted.example_rows.clear();
+        }
+        let mut books = Books::default();
+        books.failed.insert(FailCode::ReportMissing, 2);
+        let came = Came::from([(1, failed(FailCode::GradeMissed)), (2, failed(FailCode::GradeMissed))]);
+        assert!(prediction.exchanged(&books, &came).is_empty());
+    }
+}
