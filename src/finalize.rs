@@ -104,6 +104,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
     let purged = purged::attempts(store).await?;
+    let examples = merged.examples(store, plan).await?;
     let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
     // That each process lived, and when it waited.
     let beats = heartbeats::all(store, plan).await?;
@@ -132,6 +133,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
         rows_left_out: plan.rows_left_out,
         books: drafts.books,
         last_outcome_at: drafts.last_outcome_at,
+        examples,
         receipts: drafts.receipts,
         course: Box::new(drafts.fold.finish(pinned)),
         missing,

@@ -4,7 +4,7 @@
 # The test on a real SQL Server is built and run only if TEST_WAREHOUSE_URL is its connection string.
 # Tests that the machine lacks something for are named in the end; each that is skipped is a failure if CI is set.
 #   tests/run.sh [ARGUMENT...]          arguments go to cargo test: tests/run.sh --test it settings::
-#   tests/run.sh --long [ARGUMENT...]   the long sets: 1,000 kills, 20 verifications beside a live writer (ROGO_TEST_KILLS, ROGO_TEST_LONG)
+#   tests/run.sh --long [ARGUMENT...]   the long set: 1,000 kills (ROGO_TEST_KILLS)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/need.sh
@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ "${1:-}" = --long ]; then
   shift
-  export ROGO_TEST_LONG=1 ROGO_TEST_KILLS=1000
+  export ROGO_TEST_KILLS=1000
 fi
 need_cargo
 need_postgres

@@ -237,7 +237,7 @@ async fn tell(
     (summary.limits, summary.commits) = (limits, commits);
     let planned = plan.warnings().into_iter();
     summary.warnings = planned.chain(warnings).chain(of_shards).chain(kept(settings, totals)).collect();
-    summary.prediction = predicted::compared(store, plan, &totals.books, ended).await?;
+    summary.prediction = predicted::compared(store, plan, totals, ended).await?;
     summary.stages = stages(&totals.books);
     let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
     let lost = (totals.lost.rows > 0).then_some(names::LOST);

@@ -3,24 +3,21 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::Books,
+    finalize::books::Totals,
     ports::Fault,
-    run::{Compared, Plan, Prediction, RunStore, Took, names},
+    run::{Compared, Plan, Prediction, RunStore, Took},
 };
 
 /// Compares with the prediction of this plan; `None` if there is none. `ended` is the time of the last outcome.
 pub async fn compared(
     store: &RunStore,
     plan: &Plan,
-    books: &Books,
+    totals: &Totals,
     ended: DateTime<Utc>,
 ) -> Result<Option<Compared>, Fault> {
-    let Some(prediction) = store.read::<Prediction>(names::PREDICTION).await? else { return Ok(None) };
-    if prediction.plan.as_ref() != Some(&plan.id) {
-        return Ok(None);
-    }
+    let Some(prediction) = Prediction::read(store, plan).await? else { return Ok(None) };
     // A plan may stand for days before its run: the first process's start counts.
     let began = store.writers().await?.into_iter().map(|writer| writer.started_at).min();
     let took = (ended - began.unwrap_or(plan.created_at)).to_std().unwrap_or_default();
-    Ok(Some(prediction.compare(books, Took(took))))
+    Ok(Some(prediction.compare(&totals.books, &totals.examples, Took(took))))
 }

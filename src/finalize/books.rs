@@ -9,7 +9,7 @@ use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
     run::{
-        Course, Heartbeat, Lost, Plan, RunStore, names,
+        Came, Course, Heartbeat, Lost, Plan, RunStore, names,
         orphans::{Kept, Orphans},
         queue::NumbersReader,
         receipts::Receipts,
@@ -30,6 +30,8 @@ pub struct Totals {
     pub rows_left_out: u64,
     /// Counts of the outcomes that stand.
     pub books: Books,
+    /// What became of the rows that the prediction names, if there is one.
+    pub examples: Came,
     /// Rows without an outcome, by shard.
     pub missing: Vec<MissingRows>,
     /// Rows that the target lost.

@@ -20,7 +20,7 @@ pub use decided::{Acceptance, Decided, Purged, RolledBack};
 pub use plan::WarehouseRows;
 pub(super) use plan::parse;
 pub use prediction::{
-    Check, CheckResult, Compared, ComparedDuration, Counted, Difference, FilesOfRow, NotInInput,
+    Came, Check, CheckResult, Compared, ComparedDuration, Counted, Difference, FilesOfRow, NotInInput,
     NotPredictable, PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource,
     Prediction, Quantities, ToMend, Took,
 };

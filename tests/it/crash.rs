@@ -10,11 +10,14 @@ use futures_util::TryStreamExt;
 use rogo_migrate::rules::size::megabytes;
 use tokio::time::Instant;
 
-use crate::support::{
-    app::{Sample, TestApp, assert_same},
-    postgres::TestServer,
-    process::{ended, signal, until},
-    proxy::{Cut, Proxy},
+use crate::{
+    receipts::{beside, receipts},
+    support::{
+        app::{Sample, TestApp, assert_same},
+        postgres::TestServer,
+        process::{ended, signal, until},
+        proxy::{Cut, Proxy},
+    },
 };
 
 #[tokio::test]
@@ -39,11 +42,11 @@ async fn killed_again_and_again(
     let began = Instant::now();
     undisturbed.run(&["run"]).await.expect(0);
     let whole = began.elapsed();
-    let expected = undisturbed.everything().await;
+    let expected = (undisturbed.everything().await, receipts(&undisturbed));
 
     let mut left = kills;
     while left > 0 {
-        let mut app = TestApp::new(sample).await;
+        let mut app = in_the_place_of(&undisturbed).await;
         let proxy = disturb(&mut app).await;
         // Several kills of one run: each process finds what another one left.
         for _ in 0..left.min(9) {
@@ -57,7 +60,8 @@ async fn killed_again_and_again(
             }
         }
         app.run(&["run"]).await.expect(0);
-        assert_same(&app.everything().await, &expected);
+        assert_same(&app.everything().await, &expected.0);
+        assert_eq!(receipts(&app), expected.1);
         no_orphans_and_nothing_missing(&app).await;
         if proxy.is_some() {
             app.assert_batched();
@@ -68,20 +72,41 @@ async fn killed_again_and_again(
 #[tokio::test]
 async fn two_processes_on_one_shard_end_like_one() {
     let sample = Sample::new(200, 30).await;
-    two_processes_end_like_one(&TestApp::new(&sample).await).await;
+    two_processes_end_like_one(&sample, async |_| None).await;
 }
 
-async fn two_processes_end_like_one(two: &TestApp<'_>) {
-    let one = TestApp::new(two.sample).await;
+/// `disturb` changes the app of the two before their first process, and what it returns lives as long.
+async fn two_processes_end_like_one(
+    sample: &Sample,
+    disturb: impl AsyncFn(&mut TestApp<'_>) -> Option<Proxy>,
+) {
+    let one = TestApp::new(sample).await;
     one.run(&["run"]).await.expect(0);
+    let expected = (one.everything().await, receipts(&one));
+    let mut two = in_the_place_of(&one).await;
+    let proxy = disturb(&mut two).await;
     two.run(&["plan"]).await.expect(0);
     let (first, second) =
         tokio::join!(two.run(&["shard", "--shard", "0"]), two.run(&["shard", "--shard", "0"]));
     first.expect(0);
     second.expect(0);
     two.run(&["finalize"]).await.expect(0);
-    assert_same(&two.everything().await, &one.everything().await);
-    no_orphans_and_nothing_missing(two).await;
+    assert_same(&two.everything().await, &expected.0);
+    assert_eq!(receipts(&two), expected.1);
+    no_orphans_and_nothing_missing(&two).await;
+    if proxy.is_some() {
+        two.assert_batched();
+    }
+}
+
+/// An app whose rows cannot be told from those of another one, so that their receipts can be compared: another database, and
+/// the same container, emptied.
+async fn in_the_place_of<'sample>(earlier: &TestApp<'sample>) -> TestApp<'sample> {
+    let blobs: Vec<String> = names(earlier).await.into_iter().collect();
+    earlier.target_blobs().delete_many(&blobs).await.unwrap();
+    let mut app = beside(earlier).await;
+    app.container.clone_from(&earlier.container);
+    app
 }
 
 #[tokio::test]

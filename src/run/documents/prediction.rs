@@ -1,17 +1,20 @@
 //! `prediction.json`: what a run is going to do, as far as it can be known, and the comparison with what it did.
 
 mod compared;
+mod examples;
 mod outcomes;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use compared::{Compared, ComparedDuration, Difference, Took};
+pub use examples::Came;
 pub use outcomes::{Counted, NotPredictable, PredictedOutcomes};
 
 use crate::{
     domain::ShardIndex,
-    run::{PlanId, RunName},
+    ports::Fault,
+    run::{Plan, PlanId, RunName, RunStore, names},
 };
 
 /// `prediction.json`, and what `plan --predict --json` prints.
@@ -217,6 +220,12 @@ pub struct PredictedDuration {
 impl Prediction {
     /// [`Prediction::format`] of this program.
     pub const FORMAT: u32 = 1;
+
+    /// What was predicted of this plan; `None` if nothing was.
+    pub async fn read(store: &RunStore, plan: &Plan) -> Result<Option<Self>, Fault> {
+        let prediction: Option<Self> = store.read(names::PREDICTION).await?;
+        Ok(prediction.filter(|prediction| prediction.plan.as_ref() == Some(&plan.id)))
+    }
 
     /// A prediction of nothing yet.
     pub fn new(run: &RunName, plan: Option<PlanId>, at: DateTime<Utc>) -> Self {

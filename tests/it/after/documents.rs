@@ -119,12 +119,14 @@ fn queries(markdown: &str) -> Vec<String> {
 async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter() {
     let sample = Sample::new(60, 82).await;
     let app = TestApp::new(&sample).await;
-    let ran = app.run(&["run"]).await.expect(0);
+    app.run(&["plan", "--predict"]).await.expect(0);
+    let ran = app.run(&["run", "--breaker", "off", "--reason", "a rehearsal"]).await.expect(0);
     fs::write(app.out.path().join("run.log"), &ran.stderr).unwrap();
     let verify_store = app.out.path().join("verified").display().to_string();
     fs::create_dir(&verify_store).unwrap();
     let verify_store = format!("file://{verify_store}");
-    app.run(&["verify", "--verify-store", &verify_store, "--recheck", "0s"]).await.expect(0);
+    let verify = ["verify", "--level", "content", "--verify-store", &verify_store, "--recheck", "0s"];
+    app.run(&verify).await.expect(0);
     let commands = blocks(&read(RUNNING), "sh", Some("Evidence"));
     let [pack, sign, check] = commands.as_slice() else { panic!("three steps, not {}", commands.len()) };
     let image = "registry.example/rogo-migrate@sha256:0123456789abcdef";
@@ -165,6 +167,8 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
         "absent.json",
         "settings.json",
         "program.json",
+        "prediction.json",
+        "decisions.jsonl",
         "left-out.txt",
         "logs/run.log",
         "results/summary.json",
@@ -173,16 +177,22 @@ async fn the_evidence_is_made_signed_and_checked_by_the_commands_of_its_chapter(
         "verify-store/results/verification.json",
         "verify-store/results/controls.csv",
         "verify-store/results/controls.sql",
+        "verify-store/results/manifest.csv",
     ] {
         assert!(listed.contains(&format!("  {entry}")), "{entry}: {listed}");
     }
     assert!(!listed.contains("submissions_failed") && !listed.contains("queues"), "{listed}");
     let left_out = fs::read_to_string(evidence.join("left-out.txt")).unwrap();
-    for file in ["results/submissions_failed_migration.csv", "verify-store/results/verification_failures.csv"]
-    {
+    for file in [
+        "results/submissions_failed_migration.csv",
+        "results/not_in_input.csv",
+        "verify-store/results/verification_failures.csv",
+    ] {
         assert!(left_out.contains(&format!("  {file}")), "{left_out}");
     }
     assert!(fs::read_to_string(evidence.join("program.json")).unwrap().contains(image));
+    let decided = fs::read_to_string(evidence.join("decisions.jsonl")).unwrap();
+    assert!(decided.contains("a rehearsal"), "{decided}");
 
     // One changed mark, one changed digest, another signer: each is noticed.
     let summary = evidence.join("results/summary.json");

@@ -1,7 +1,7 @@
 //! The same promises where commits share statements.
 
 use super::{Dice, answers_lost_are_settled, killed_again_and_again, two_processes_end_like_one};
-use crate::support::app::{Sample, TestApp};
+use crate::support::app::Sample;
 
 #[tokio::test]
 async fn a_run_that_is_killed_while_its_commits_share_statements_ends_like_one_that_was_not() {
@@ -12,10 +12,7 @@ async fn a_run_that_is_killed_while_its_commits_share_statements_ends_like_one_t
 #[tokio::test]
 async fn two_processes_whose_commits_share_statements_end_like_one() {
     let sample = Sample::new(160, 130).await;
-    let mut two = TestApp::new(&sample).await;
-    let _proxy = two.force_batches().await;
-    two_processes_end_like_one(&two).await;
-    two.assert_batched();
+    two_processes_end_like_one(&sample, async |two| Some(two.force_batches().await)).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rogo_migrate::{domain::FailCode, sample::SampleOptions};
+
 use super::{counts, predicted, summary};
 use crate::support::{
     app::{Sample, TestApp},
@@ -58,4 +60,34 @@ async fn sources_that_changed_since_the_prediction_are_differences_that_say_so()
         assert!(one.why.contains("changed between prediction and run"), "{one:?}");
         assert!(said.stdout.contains(&one.what), "{}: {}", one.what, said.stdout);
     }
+}
+
+#[tokio::test]
+async fn rows_that_exchange_their_codes_are_a_difference_although_every_count_is_as_predicted() {
+    let of_one_length = |options: &mut SampleOptions| {
+        options.plain = true;
+        options.file_bytes = "10".parse().unwrap();
+    };
+    let sample = Sample::with(12, 73, of_one_length).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let azurite = Azurite::shared().await;
+    let files = sample.files();
+    let [one, other] = [&files.first().unwrap().1, &files.last().unwrap().1];
+    let bytes = azurite.read(&sample.source, one).await;
+    azurite.blob(&sample.source, one).delete(None).await.unwrap();
+    let prediction = predicted(&app, &[]).await;
+    let missing = &prediction.outcomes.failed[&FailCode::FileMissing];
+    let [attempt] = missing.examples.as_slice() else { panic!("{missing:?}") };
+    azurite.put(&sample.source, one, bytes).await;
+    azurite.blob(&sample.source, other).delete(None).await.unwrap();
+
+    let said = app.run(&["run"]).await.expect(0);
+    assert_eq!(app.failed_in(".").len(), 1);
+    let compared = summary(&app).prediction.unwrap();
+    let named = counts(&compared);
+    let [difference] = named.as_slice() else { panic!("{named:?}") };
+    assert_eq!(difference.what, "examples of failed file_missing");
+    assert_eq!((difference.predicted, difference.outcome), (1, 0));
+    assert!(difference.why.contains(&format!("({attempt} came otherwise)")), "{difference:?}");
+    assert!(!compared.same && said.stdout.contains(&difference.what), "{}", said.stdout);
 }

@@ -113,13 +113,15 @@ async fn an_expectation_that_is_not_met_ends_with_78_and_names_each_difference()
         bytes + 1
     );
     std::fs::write(&expect, other).unwrap();
-    let ended = app.run(&["plan", "--expect", &path]).await.expect(78);
-    for says in [
-        "submission_files.csv: 14 rows expected, there are 12",
-        "submission_files.csv: SHA-256 00 expected",
-        "Rogo_AssessmentReportScores: 1 rows expected",
-    ] {
-        assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
+    for command in ["plan", "run"] {
+        let ended = app.run(&[command, "--expect", &path]).await.expect(78);
+        for says in [
+            "submission_files.csv: 14 rows expected, there are 12",
+            "submission_files.csv: SHA-256 00 expected",
+            "Rogo_AssessmentReportScores: 1 rows expected",
+        ] {
+            assert!(ended.stderr.contains(says), "{command}: {says}: {}", ended.stderr);
+        }
     }
     std::fs::write(&expect, format!("[files]\nbytes = {}\n", bytes + 1)).unwrap();
     let ended = app.run(&["plan", "--predict", "--dry-run", "--expect", &path]).await.expect(78);

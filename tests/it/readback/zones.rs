@@ -129,4 +129,9 @@ async fn local_times_ties_of_sizes_and_a_learners_newest_rule_are_as_the_rules_s
         .map(|row| row["total_file_size"].as_str().unwrap())
         .collect();
     assert_eq!(sizes.into_iter().collect::<Vec<_>>(), ["0.3 MB", "0.8 MB"]);
+
+    // Verify states the rules a second time: also that a submission may have no file of its learner here.
+    let verify = ["verify", "--recheck", "0s"];
+    let ended = app.run_as(&app.database.verifiers_url(), &verify).await.expect(0);
+    assert!(ended.stdout.starts_with(&format!("VERIFIED at level rows: {ROWS} rows")), "{}", ended.stdout);
 }

@@ -16,7 +16,7 @@ use crate::support::{
 /// A runner whose tests pass, but one skips itself; it says what it was given.
 const RUNNER: &str = r#"#!/bin/sh
 printf 'a::b\tno node\n' >>"$ROGO_SKIPPED"
-echo "given: $* long=$ROGO_TEST_LONG kills=$ROGO_TEST_KILLS"
+echo "given: $* kills=$ROGO_TEST_KILLS"
 echo 'test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s'
 exit "${CODE:-0}"
 "#;
@@ -30,11 +30,11 @@ fn said(done: &Output) -> String {
 }
 
 #[test]
-fn one_command_runs_the_long_sets() {
+fn one_command_runs_the_long_set() {
     for (arguments, given) in [
-        (&["--long", "crash::"][..], "given: test --locked crash:: long=1 kills=1000\n"),
-        (&["--long"], "given: test --locked long=1 kills=1000\n"),
-        (&["crash::"], "given: test --locked crash:: long= kills=\n"),
+        (&["--long", "crash::"][..], "given: test --locked crash:: kills=1000\n"),
+        (&["--long"], "given: test --locked kills=1000\n"),
+        (&["crash::"], "given: test --locked crash:: kills=\n"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let root = repository(folder.path(), &["tests/run.sh"]);
@@ -42,7 +42,7 @@ fn one_command_runs_the_long_sets() {
         program(folder.path(), "cargo", RUNNER);
         let mut run = beside(folder.path());
         run.arg(root.join("tests/run.sh")).args(arguments);
-        for name in ["ROGO_TEST_LONG", "ROGO_TEST_KILLS", "ROGO_SKIPPED", "TEST_WAREHOUSE_URL"] {
+        for name in ["ROGO_TEST_KILLS", "ROGO_SKIPPED", "TEST_WAREHOUSE_URL"] {
             run.env_remove(name);
         }
         run.env("CODE", "7");
@@ -55,8 +55,7 @@ fn one_command_runs_the_long_sets() {
         assert!(said.ends_with(skipped), "{said:?}");
     }
     let crash = crate::support::documents::read("tests/it/crash.rs");
-    let files = crate::support::documents::read("tests/it/verify/files.rs");
-    assert!(crash.contains("\"ROGO_TEST_KILLS\"") && files.contains("\"ROGO_TEST_LONG\""), "they are read");
+    assert!(crash.contains("\"ROGO_TEST_KILLS\""), "it is read");
 }
 
 #[test]

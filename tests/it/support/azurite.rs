@@ -30,6 +30,7 @@ pub fn version() -> &'static str {
 /// The emulator's published account.
 pub const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+const EVERY_RIGHT: &str = "rwdlacupx";
 /// Runs before Azurite: it ends when its standard input does, and never collects garbage. Its collection starts after ten
 /// minutes and answers nothing for minutes, since it looks through all extents for each one that it removes.
 const BEFORE: &str = "data:text/javascript,import{createRequire}from'node:module';\
@@ -64,7 +65,7 @@ impl Azurite {
 
     /// One that runs elsewhere; its endpoint ends with the account's name.
     pub fn at(endpoint: String, account: &str, key: &str) -> Self {
-        let sas = account_sas(account, key, "sco");
+        let sas = account_sas(account, key, "sco", EVERY_RIGHT);
         Self { endpoint, account: account.to_owned(), key: key.to_owned(), sas, _alive: None }
     }
 
@@ -80,7 +81,16 @@ impl Azurite {
 
     /// With a signature for blobs alone: no container can be listed by it.
     pub fn object_connection_string(&self) -> String {
-        let sas = account_sas(&self.account, &self.key, "o");
+        self.with_signature("o", EVERY_RIGHT)
+    }
+
+    /// With a signature that only reads and lists.
+    pub fn read_only_connection_string(&self) -> String {
+        self.with_signature("sco", "rl")
+    }
+
+    fn with_signature(&self, resources: &str, rights: &str) -> String {
+        let sas = account_sas(&self.account, &self.key, resources, rights);
         format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
     }
 
@@ -207,10 +217,10 @@ fn encode(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Every right on these types of resources, until 2099.
-fn account_sas(account: &str, key: &str, resources: &str) -> String {
+/// These rights on these types of resources, until 2099.
+fn account_sas(account: &str, key: &str, resources: &str, rights: &str) -> String {
     let fields = BTreeMap::from([
-        ("sp", "rwdlacupx"),
+        ("sp", rights),
         ("ss", "b"),
         ("srt", resources),
         ("se", "2099-01-01T00:00:00Z"),

@@ -56,11 +56,12 @@ async fn set_properties(
     blob.set_properties(Some(options)).await.unwrap();
 }
 
-/// Appends a byte to a blob, whose properties and metadata stay.
-async fn lengthen(app: &TestApp<'_>, file: &File) {
+/// Gives a blob other bytes. Its properties and metadata stay, and the service stores the MD5 of what it is given.
+async fn rewrite(app: &TestApp<'_>, file: &File, change: impl FnOnce(&mut Vec<u8>)) {
     let azurite = Azurite::shared().await;
     let stored = app.target_blobs().head(&file.blob).await.unwrap().unwrap();
-    let bytes = [azurite.read(&app.container, &file.blob).await, b"x".to_vec()].concat();
+    let mut bytes = azurite.read(&app.container, &file.blob).await;
+    change(&mut bytes);
     let options = BlockBlobClientUploadOptions {
         blob_content_type: stored.content_type,
         metadata: Some(stored.metadata.into_iter().collect()),
@@ -97,7 +98,7 @@ async fn encodings_and_stored_md5s_of_a_service_are_compared_with_the_outcome_el
     // Outcomes of earlier programs keep nothing of files: their blobs are compared with the sources.
     let md5: [u8; 16] = Md5::digest("other bytes").into();
     set_properties(&app, other_md5, |options| options.blob_content_md5 = Some(md5.to_vec())).await;
-    lengthen(&app, longer).await;
+    rewrite(&app, longer, |bytes| bytes.push(b'x')).await;
     let without = [&other_md5.attempt, &longer.attempt];
     alter(&app, |own| {
         let attempt = own["attempt"].to_string();
@@ -135,6 +136,59 @@ async fn level_blobs_takes_at_most_one_request_for_a_thousand_blobs() {
     assert!(asked.len() as u64 * 1_000 <= blobs, "{} requests, {blobs} blobs: {asked:?}", asked.len());
     let told = ["target_requests", "source_requests"].map(|name| files[name].as_u64().unwrap());
     assert!(told[0] >= 2 && told[1] >= 2 && told[0] + told[1] <= asked.len() as u64, "{files}");
+}
+
+/// Name, what is done to the bytes, the checks that find it where the service stores their MD5.
+type Kind = (&'static str, fn(&mut Vec<u8>), &'static [&'static str]);
+
+const KINDS: [Kind; 3] = [
+    (
+        "one byte of the right length",
+        |bytes| bytes[0] ^= 1,
+        &["blob_md5", "content_source", "content_receipt"],
+    ),
+    ("a blob that is a byte longer", |bytes| bytes.push(b'x'), OF_ANOTHER_LENGTH),
+    ("a blob that was cut short", |bytes| bytes.truncate(bytes.len() - 1), OF_ANOTHER_LENGTH),
+];
+const OF_ANOTHER_LENGTH: &[&str] = &["blob_length", "blob_md5", "content_source", "content_receipt"];
+
+/// Every change to bytes that the test below plants, with the checks that have to find it.
+pub(super) fn planted() -> impl Iterator<Item = (String, Vec<&'static str>)> {
+    KINDS.into_iter().map(|(name, _, checks)| (name.to_owned(), checks.to_vec()))
+}
+
+#[tokio::test]
+async fn who_may_only_read_and_list_verifies_and_finds_bytes_that_were_stored_anew() {
+    let sample = Sample::with(4, 57, small).await;
+    let mut app = TestApp::new(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    let reading = Azurite::shared().await.read_only_connection_string();
+    for name in ["SOURCE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING"] {
+        app.set(name, &*reading);
+    }
+    // That is so: where the verifier's own store is one of those, nothing can be written.
+    verify(&app, &["--level", "content"]).await.expect(78);
+    app.set("ROGO_VERIFY_STORE", format!("file://{}", app.out.path().join("verified").display()));
+    let ended = verify(&app, &["--level", "content"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE: 4 rows"), "{}", ended.stdout);
+    let arguments = ["verify", "--self-test", "--json"];
+    let tested = app.run_as(&app.database.verifiers_url(), &arguments).await.expect(69);
+    let tested: Value = serde_json::from_str(&tested.stdout).unwrap();
+    let why = tested["remark"].as_str().unwrap();
+    assert!(why.contains("rogo-migrate-self-test/") && why.contains(" may not be written: "), "{why}");
+    let kinds =
+        tested["kinds"].as_array().unwrap().iter().filter(|line| line["planted_in"] == "target container");
+    assert!(kinds.clone().count() > 10 && kinds.clone().all(|line| line["found_by"].is_null()), "{tested}");
+
+    let files = files(&app).await;
+    let mut expected = BTreeMap::new();
+    for ((_, change, checks), file) in KINDS.into_iter().zip(&files) {
+        rewrite(&app, file, change).await;
+        expected.insert(file.attempt.clone(), checks.iter().map(|check| (*check).to_owned()).collect());
+    }
+    assert_eq!(expected.len(), KINDS.len(), "a file for each");
+    verify(&app, &["--level", "content"]).await.expect(1);
+    assert_eq!(by_attempt(&app), expected, "{}", app.result("verification_failures.csv"));
 }
 
 #[tokio::test]

@@ -51,6 +51,21 @@ impl Folder {
         self.0.join(format!("{folders}/{}_9_x.pdf", file.attempt))
     }
 
+    /// Files of another client, without properties beside them.
+    pub fn upload(&self, names: &[&str]) {
+        for path in names.iter().map(|name| self.0.join(name)) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+    }
+
+    /// Removes them; those that are not there are gone.
+    pub fn remove(&self, names: &[&str]) {
+        for path in names.iter().map(|name| self.0.join(name)).filter(|path| path.exists()) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
     pub fn properties(&self, file: &File, change: impl FnOnce(&mut Value)) {
         let path = self.0.join(".properties").join(&file.blob);
         let mut properties: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -170,9 +185,9 @@ const KINDS: &[Kind] = &[
 /// What finds a source that is longer than it was when it was copied.
 const LONGER_SOURCE: [&str; 1] = ["source_files_unchanged"];
 
-/// Every change that the test of this file plants in blobs.
-pub(super) fn names() -> impl Iterator<Item = String> {
-    KINDS.iter().map(|(name, ..)| (*name).to_owned())
+/// Every change that the test of this file plants in blobs, with the checks that have to find it.
+pub(super) fn planted() -> impl Iterator<Item = (String, Vec<&'static str>)> {
+    KINDS.iter().map(|(name, _, blobs, content)| ((*name).to_owned(), [*blobs, *content].concat()))
 }
 
 /// The checks without which the test of this file fails.

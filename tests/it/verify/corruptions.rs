@@ -569,9 +569,13 @@ fn plants() -> impl Iterator<Item = Plant> {
     others().into_iter().chain(columns()).chain(swapped())
 }
 
-/// Every change that the test of this file plants in rows.
-pub(super) fn names() -> impl Iterator<Item = String> {
-    plants().map(|plant| plant.name).chain([NOBODYS.0.to_owned()])
+/// Every change that the test of this file plants in rows, with the checks that have to find it.
+pub(super) fn planted() -> impl Iterator<Item = (String, Vec<&'static str>)> {
+    let of_plant = |plant: Plant| {
+        let receipt = plant.breaks_the_receipt().then_some(RECEIPT);
+        (plant.name, plant.found_by.into_iter().chain(receipt).collect())
+    };
+    plants().map(of_plant).chain([(NOBODYS.0.to_owned(), vec![OF_NOBODY])])
 }
 
 /// The checks without which the test of this file fails.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{by_attempt, corruptions::in_folders, failures, small, small_files, verify};
 use crate::support::{
     app::{Sample, TestApp},
+    csv::Csv,
     files::files_below,
 };
 
@@ -103,10 +104,31 @@ pub(super) fn alter(app: &TestApp<'_>, mut change: impl FnMut(&mut Value)) {
     }
 }
 
+/// What an outcome cannot be of a row whose cell holds no attempt, the check that finds it, and what it says.
+const WITHOUT_ATTEMPT: [(&str, &str, &str); 2] = [
+    ("migrated", "outcome_ids", "the outcome of a row without an attempt id is migrated"),
+    ("skipped", "skipped_claims", "the row has no attempt id, and so cannot have been skipped"),
+];
+
+/// In the place of two attempts, the first ones, the input has what is none.
+fn without_two_attempts(app: &mut TestApp<'_>) {
+    let mut input = Csv::read(&app.sample.path("submission_files.csv"));
+    let attempt = input.place("Attempt ID");
+    for row in &mut input.rows[..WITHOUT_ATTEMPT.len()] {
+        "none".clone_into(&mut row[attempt]);
+    }
+    let path = app.out.path().join("without.csv");
+    input.write(&path);
+    app.set("ROGO_SUBMISSIONS", path.display().to_string());
+    app.set("ROGO_BREAKER", "off");
+    app.set("ROGO_REASON", "a test");
+}
+
 #[tokio::test]
 async fn every_outcome_that_is_altered_is_found_by_the_check_that_is_meant_for_it() {
-    let sample = Sample::in_folder(KINDS.len() as u64 + 4, 81, small).await;
-    let app = in_folders(&sample).await;
+    let sample = Sample::in_folder(KINDS.len() as u64 + 6, 81, small).await;
+    let mut app = in_folders(&sample).await;
+    without_two_attempts(&mut app);
     app.run(&["run"]).await.expect(0);
     let attempts = app.migrated();
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -114,9 +136,23 @@ async fn every_outcome_that_is_altered_is_found_by_the_check_that_is_meant_for_i
     for ((.., checks), attempt) in KINDS.iter().zip(&attempts) {
         expected.insert(attempt.clone(), of(checks));
     }
-    expected.insert(String::new(), of(&OF_ALL));
-    let mut altered = 0;
+    let of_none = WITHOUT_ATTEMPT.map(|(_, check, _)| check);
+    expected.insert(String::new(), of(&[&OF_ALL[..], &of_none].concat()));
+    let (mut altered, mut migrated) = (0, Value::Null);
     alter(&app, |own| {
+        if own["fate"]["kind"] == "migrated" {
+            migrated = own["fate"].clone();
+        }
+    });
+    alter(&app, |own| {
+        if own["attempt"].is_null() {
+            let row = usize::try_from(own["row"].as_u64().unwrap()).unwrap();
+            match WITHOUT_ATTEMPT[row - 1].0 {
+                "migrated" => own["fate"].clone_from(&migrated),
+                _ => skip(own, "duplicate_row"),
+            }
+            altered += 1;
+        }
         let attempt = own["attempt"].to_string();
         let kind = attempts.iter().position(|other| *other == attempt).and_then(|place| KINDS.get(place));
         if let Some((_, change, _)) = kind {
@@ -124,9 +160,16 @@ async fn every_outcome_that_is_altered_is_found_by_the_check_that_is_meant_for_i
             altered += 1;
         }
     });
-    assert_eq!(altered, KINDS.len());
+    assert_eq!(altered, KINDS.len() + WITHOUT_ATTEMPT.len());
     verify(&app, &["--show-values"]).await.expect(1);
-    assert_eq!(by_attempt(&app), expected, "{}", app.result("verification_failures.csv"));
+    let csv = app.result("verification_failures.csv");
+    assert_eq!(by_attempt(&app), expected, "{csv}");
+    for (_, check, issue) in WITHOUT_ATTEMPT {
+        assert!(
+            csv.lines().any(|line| line.starts_with(&format!(",{check},")) && line.contains(issue)),
+            "{csv}"
+        );
+    }
 }
 
 /// Name, what is changed in an outcome, whether it is one of those to change.

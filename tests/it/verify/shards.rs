@@ -2,19 +2,30 @@
 //! one.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, timeout},
+};
 
-use super::{corruptions::in_folders, failures, small, small_files, verification, verify};
-use crate::support::{
-    app::{Ended, Sample, TestApp},
-    files::files_below,
-    process::{self, until},
+use super::{
+    blobs::files, by_attempt, corruptions::in_folders, failures, small, small_files, verification, verify,
+};
+use crate::{
+    crash::Dice,
+    support::{
+        app::{Ended, Sample, TestApp},
+        blob_service::{BlobService, Habit, app_in, sample_in},
+        files::files_below,
+        process::{self, until},
+    },
 };
 
 /// Partitions of [`ROWS`] rows.
@@ -120,6 +131,108 @@ async fn a_verification_that_is_killed_ten_times_does_one_partition_again_at_mos
     app.database.run("update submission_grades set is_complete = true").await;
     let ended = verify(&app, &[]).await.expect(0);
     assert!(!ended.stderr.contains("resumes"), "{}", ended.stderr);
+}
+
+/// The partitions that are written, by number, each with what shows that its document is still the same one.
+fn written(app: &TestApp<'_>) -> BTreeMap<usize, (u64, i64, Vec<u8>)> {
+    let of = |path: PathBuf| {
+        let number = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let meta = fs::metadata(&path).unwrap();
+        (number, (meta.ino(), meta.mtime_nsec(), fs::read(path).unwrap()))
+    };
+    state(app).into_iter().filter(|path| is_part(path)).map(of).collect()
+}
+
+/// The partitions of attempts some file of which was read by one of these requests.
+fn read_by(requests: &[(String, String)], partitions: &BTreeMap<String, usize>) -> BTreeSet<usize> {
+    let attempt_of = |(method, target): &(String, String)| {
+        let (_, file) = target.split('?').next()?.rsplit_once('/')?;
+        let (attempt, _) = file.split_once('_').filter(|_| method == "GET")?;
+        partitions.get(attempt).copied()
+    };
+    let of_target = requests.iter().filter(|(_, target)| target.starts_with("/acc/files/"));
+    of_target.filter_map(attempt_of).collect()
+}
+
+fn is_over(app: &TestApp<'_>) -> bool {
+    state(app).iter().any(|path| path.ends_with("merged.json"))
+}
+
+/// The shards of a verification that reads every byte, each killed at random moments of its whole time. The service tells what is
+/// read: nothing of a partition that was written before, and of at most one that is not written when the process ends.
+#[tokio::test]
+async fn parts_that_are_killed_at_any_moment_do_one_partition_again_at_most() {
+    let seed: u64 = std::env::var("ROGO_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let sample = sample_in(&service, 300, 41, small).await;
+    let mut app = app_in(&service, &sample).await;
+    app.set("ROGO_RUN_STORE", format!("file://{}/run-store", app.out.path().display()));
+    app.run(&["run"]).await.expect(0);
+    let mut partitions: BTreeMap<String, usize> =
+        app.migrated().into_iter().enumerate().map(|(row, attempt)| (attempt, row / 50)).collect();
+    let began = Instant::now();
+    verify(&app, &["--level", "content"]).await.expect(0);
+    let (whole, mut dice) = (began.elapsed(), Dice(seed));
+    let all = read_by(&service.requests(), &partitions);
+    assert_eq!(all.len(), 6, "every partition is read: {all:?}");
+    // Two differences, which a killed process may have found.
+    let files = files(&app).await;
+    let spoiled = [&files[0], &files[files.len() - 1]];
+    for file in spoiled {
+        let mut blob = service.blob("files", &file.blob).unwrap();
+        blob.bytes[0] ^= 1;
+        service.insert("files", &file.blob, blob);
+        // What differs is looked at again by the process that merges.
+        partitions.remove(&file.attempt);
+    }
+
+    let part = |part: &str| command(&app, &["--level", "content", "--recheck", "0s", "--shard", part]);
+    let (mut kills, mut processes, mut resumed) = (0, 0, 0);
+    let mut standing = BTreeMap::new();
+    while kills < KILLS {
+        processes += 1;
+        assert!(processes <= 6 * KILLS, "{kills} kills");
+        let before = service.requests().len();
+        let index = (processes + 1) % 2;
+        let mut process = part(["0/2", "1/2"][index]).spawn().unwrap();
+        let moment = whole.mul_f64(dice.share());
+        match timeout(moment, process::ended(&mut process)).await {
+            Err(_) => {
+                process.kill().await.unwrap();
+                kills += 1;
+            }
+            Ok(ended) => assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.stderr),
+        }
+        if is_over(&app) {
+            // The next process begins anew.
+            standing.clear();
+            continue;
+        }
+        let now = written(&app);
+        // Requests of the shard that was killed before may still have been under way.
+        let mut read = read_by(&service.requests().split_off(before), &partitions);
+        read.retain(|number| number % 2 == index);
+        let open = read.iter().filter(|number| !now.contains_key(*number)).count();
+        assert!(open <= 1, "{read:?} were read, {:?} are written", now.keys());
+        for (number, document) in &standing {
+            assert!(!read.contains(number), "partition {number} was compared again");
+            assert!(now.get(number) == Some(document), "partition {number} was written again");
+        }
+        resumed += usize::from(!standing.is_empty());
+        standing = now;
+    }
+    println!("{kills} kills of {processes} processes, {resumed} resumed, {whole:?}, ROGO_TEST_SEED={seed}");
+    assert!(resumed > 0, "no process met what another one had written");
+
+    for name in ["0/2", "1/2"] {
+        if !is_over(&app) {
+            process::output(part(name)).await;
+        }
+    }
+    assert!(is_over(&app), "the last one merges");
+    assert_eq!(verification(&app)["rows_compared"], 300);
+    let found: BTreeSet<String> = by_attempt(&app).into_keys().collect();
+    assert_eq!(found, BTreeSet::from(spoiled.map(|file| file.attempt.clone())));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Counted, FilesOfRow, PredictedFiles, Prediction};
+use super::{Came, Counted, FilesOfRow, PredictedFiles, Prediction};
 use crate::domain::Books;
 
 /// `prediction` in `summary.json`.
@@ -40,7 +40,8 @@ impl Compared {
 /// A number that differs from the prediction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// `migrated`, `failed <code>`, `skipped <code>`, `note <code>`, `files`, `bytes`, `rows` or `duration_ms`.
+    /// `migrated`, `failed <code>`, `skipped <code>`, `note <code>`, `files`, `bytes`, `rows` or `duration_ms`; `examples of`
+    /// one of the first four, if as many rows as predicted ended so, and other ones.
     pub what: String,
     /// The number in `prediction.json`.
     pub predicted: u64,
@@ -71,12 +72,12 @@ const DURATION: &str = "duration_ms";
 const OFF_PERCENT: f64 = 20.0;
 /// Why a count differs that copying or committing decides.
 const NOT_PREDICTABLE: &str = "cannot be known before files are copied and rows are committed";
-const CHANGED: &str = "what decides it changed between prediction and run: compare the sources, the warehouse and the \
+pub(super) const CHANGED: &str = "what decides it changed between prediction and run: compare the sources, the warehouse and the \
                        target with the prediction's time";
 
 impl Prediction {
-    /// Compares with the books of the finished run.
-    pub fn compare(&self, books: &Books, took: Took) -> Compared {
+    /// Compares with the books of the finished run, and with what became of the rows that are examples.
+    pub fn compare(&self, books: &Books, came: &Came, took: Took) -> Compared {
         let mut differences = Vec::new();
         let mut compare = |what: String, predicted: u64, outcome: u64, is_known: bool| {
             if predicted != outcome {
@@ -116,6 +117,7 @@ impl Prediction {
         compare("files".into(), files, books.files, !within(most(|row| row.files), files, books.files));
         let is_known = exact && !within(most(|row| row.bytes), bytes, books.bytes);
         compare("bytes".into(), bytes, books.bytes, is_known);
+        differences.extend(self.exchanged(books, came));
         let same = differences.is_empty();
         let duration = self.compare_duration(took);
         differences.extend(self.of_duration(&duration));
@@ -200,11 +202,11 @@ mod tests {
         let mut books = Books { migrated: 2, files: 4, bytes: 400, ..Books::default() };
         books.failed.insert(FailCode::ReportMissing, 1);
         let took = Took(Duration::from_millis(1_200));
-        let same = prediction.compare(&books, took);
+        let same = prediction.compare(&books, &Came::new(), took);
         assert!(same.same && same.differences.is_empty(), "{same:?}");
         assert!((same.duration.off_percent - 20.0).abs() < 1e-9, "{same:?}");
         for off in [1_201, 799] {
-            let late = prediction.compare(&books, Took(Duration::from_millis(off)));
+            let late = prediction.compare(&books, &Came::new(), Took(Duration::from_millis(off)));
             let [duration] = late.differences.as_slice() else { panic!("{late:?}") };
             assert_eq!(
                 (duration.what.as_str(), duration.predicted, duration.outcome),
@@ -214,13 +216,15 @@ mod tests {
         }
         (books.migrated, books.bytes) = (1, 300);
         books.failed.insert(FailCode::FileCorrupt, 1);
-        let compared = prediction.compare(&books, took);
+        let compared = prediction.compare(&books, &Came::new(), took);
         let named: Vec<(&str, u64, u64)> =
             compared.differences.iter().map(|one| (&*one.what, one.predicted, one.outcome)).collect();
         assert_eq!(named, [("failed file_corrupt", 0, 1), ("migrated", 2, 1), ("bytes", 400, 300)]);
         assert!(compared.differences.iter().all(|one| one.why == NOT_PREDICTABLE), "{compared:?}");
         books.failed = [(FailCode::ReportMissing, 2)].into();
-        assert!(prediction.compare(&books, took).differences.iter().all(|one| one.why == CHANGED));
+        assert!(
+            prediction.compare(&books, &Came::new(), took).differences.iter().all(|one| one.why == CHANGED)
+        );
     }
 
     type Change = fn(&mut Books);
@@ -238,7 +242,7 @@ mod tests {
         books.failed.insert(FailCode::FileCorrupt, 1);
         books.notes.insert(NoteCode::TextMisread, 4);
         let why = |prediction: &Prediction, books: &Books| -> Vec<(String, bool)> {
-            let compared = prediction.compare(books, Took(Duration::ZERO));
+            let compared = prediction.compare(books, &Came::new(), Took(Duration::ZERO));
             compared.differences.into_iter().map(|one| (one.what, one.why == NOT_PREDICTABLE)).collect()
         };
         let explained = why(&prediction, &books);

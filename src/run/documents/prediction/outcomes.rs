@@ -29,22 +29,22 @@ pub struct Counted {
     pub rows: u64,
     /// Attempt ids (of a row without one its number, as `row 12`) of the first rows, at most 5.
     pub examples: Vec<String>,
-    /// Numbers of the rows that are the examples.
-    #[serde(skip)]
-    shown: Vec<u64>,
+    /// Numbers of the rows that are the examples, in their order. Empty in a prediction of an older program.
+    #[serde(default)]
+    pub example_rows: Vec<u64>,
 }
 
 impl Counted {
     /// Counts one more row; the examples are those of the lowest rows, in whatever order rows come.
     pub fn count(&mut self, row: u64, attempt: Option<AttemptId>) {
         self.rows += 1;
-        let place = self.shown.partition_point(|shown| *shown < row);
+        let place = self.example_rows.partition_point(|shown| *shown < row);
         if place >= EXAMPLES {
             return;
         }
-        self.shown.insert(place, row);
+        self.example_rows.insert(place, row);
         self.examples.insert(place, attempt.map_or_else(|| format!("row {row}"), |id| id.to_string()));
-        self.shown.truncate(EXAMPLES);
+        self.example_rows.truncate(EXAMPLES);
         self.examples.truncate(EXAMPLES);
     }
 }
@@ -90,6 +90,7 @@ mod tests {
         for row in [9, 2, 7, 4, 8, 1, 3] {
             counted.count(row, (row != 2).then(|| row.to_string().parse().unwrap()));
         }
+        assert_eq!(counted.example_rows, [1, 2, 3, 4, 7]);
         assert_eq!(
             (counted.rows, counted.examples),
             (7, ["1", "row 2", "3", "4", "7"].map(String::from).to_vec())
