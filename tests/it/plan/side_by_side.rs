@@ -1,6 +1,6 @@
 //! What is read and written at once gives the same plan, and the same refusal, as if it were done one after the other.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, fs, sync::Arc};
 
 use rogo_migrate::{
     adapters::warehouse::Export,
@@ -76,12 +76,12 @@ fn export() -> Export {
     let mut scores = format!("AttemptId,{}\n", SCORE_COLUMNS.join(","));
     for grade in ["first", "second"] {
         for id in 1..=ROWS {
-            reports += &format!("{},{}\n", id * 7 % ROWS + 1, cells(REPORT_COLUMNS.len(), grade));
+            writeln!(reports, "{},{}", id * 7 % ROWS + 1, cells(REPORT_COLUMNS.len(), grade)).unwrap();
         }
     }
     for id in 1..=ROWS {
         for label in ["a", "b", "c"] {
-            scores += &format!("{id},{}\n", cells(SCORE_COLUMNS.len(), label));
+            writeln!(scores, "{id},{}", cells(SCORE_COLUMNS.len(), label)).unwrap();
         }
     }
     let folder = InMemoryBlobs::new("export", Service::RunStore, Journal::default());
