@@ -6,6 +6,7 @@
 //!                                                     └ header, watch: what tools write that are not asked for RFC 4180
 //! ```
 
+mod ahead;
 mod attempts;
 mod excluded;
 mod listed;

@@ -38,7 +38,7 @@ pub use target::{
     Absent, Committed, Compared, CopiedMigration, Finding, HeldSubmission, Holdings, Session,
     StandingSubmission, TARGET_CHECKS, TargetReader, TargetWriter,
 };
-pub use task::{joined, on_thread};
+pub use task::{joined, on_thread, on_threads, processors, side_by_side};
 pub use undo::{
     Decide, HangingRows, OWN_TABLES, OtherMalpractice, Removal, RuleUndo, StandingRule, StoredMalpractice,
     TargetUndo, WrittenRow, WrittenSubmission,

@@ -1,6 +1,6 @@
 //! An attempt: the identity of one submission in the old system, and the ids that are derived from it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroI32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,10 +10,11 @@ use super::text;
 /// This project's namespace for every identifier that is derived from an attempt (UUIDv5).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_0c1e_98f3_5d5b_9e0b_52d0_8a1a_7c41);
 
-/// An attempt id of the old system: 1…2147483647, compared as a number everywhere.
+/// An attempt id of the old system: 1…2147483647, compared as a number everywhere. An `Option` of it is no larger: a plan holds
+/// one for each row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i32", into = "i32")]
-pub struct AttemptId(i32);
+pub struct AttemptId(NonZeroI32);
 
 /// The text is not an attempt id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +24,7 @@ pub struct InvalidAttemptId;
 impl AttemptId {
     /// The number as SQL Server and the queue files hold it.
     pub fn get(self) -> i32 {
-        self.0
+        self.0.get()
     }
 
     /// The id in a column of numbers, as exports and text columns of the warehouse hold it: `987`, `00987` and
@@ -45,13 +46,13 @@ impl TryFrom<i32> for AttemptId {
     type Error = InvalidAttemptId;
 
     fn try_from(number: i32) -> Result<Self, InvalidAttemptId> {
-        if number >= 1 { Ok(Self(number)) } else { Err(InvalidAttemptId) }
+        NonZeroI32::new(number).filter(|number| number.is_positive()).map(Self).ok_or(InvalidAttemptId)
     }
 }
 
 impl From<AttemptId> for i32 {
     fn from(attempt: AttemptId) -> Self {
-        attempt.0
+        attempt.0.get()
     }
 }
 

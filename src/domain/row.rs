@@ -32,37 +32,59 @@ pub const SUBMISSION_COLUMNS: [&str; 23] = [
     "Error",
 ];
 
-/// The cells of one row that the rules read, exactly as they came (untrimmed).
+/// The cells of one row that the rules read, exactly as they came (untrimmed); `&str` if they still stand in the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubmissionRow {
+pub struct SubmissionRow<T = String> {
     /// "First Name".
-    pub first_name: String,
+    pub first_name: T,
     /// "Surname".
-    pub surname: String,
+    pub surname: T,
     /// "Learner Email".
-    pub learner_email: String,
+    pub learner_email: T,
     /// "Attempt ID".
-    pub attempt_id: String,
+    pub attempt_id: T,
     /// "Assessment ID".
-    pub assessment_id: String,
+    pub assessment_id: T,
     /// "Course Title".
-    pub course_title: String,
+    pub course_title: T,
     /// "Rogo User ID".
-    pub rogo_user_id: String,
+    pub rogo_user_id: T,
     /// "Rogo User Name".
-    pub rogo_user_name: String,
+    pub rogo_user_name: T,
     /// "Learner Files Count".
     #[serde(default)]
-    pub learner_files_count: String,
+    pub learner_files_count: T,
     /// "Marker Files Count".
     #[serde(default)]
-    pub marker_files_count: String,
+    pub marker_files_count: T,
     /// "Learner File Names": comma separated.
-    pub learner_file_names: String,
+    pub learner_file_names: T,
     /// "Learner Azure Blob URLs": comma separated.
-    pub learner_blob_urls: String,
+    pub learner_blob_urls: T,
     /// "Marker Azure Blob URLs": comma separated.
-    pub marker_blob_urls: String,
+    pub marker_blob_urls: T,
+}
+
+impl SubmissionRow<&str> {
+    /// A copy of its cells.
+    pub fn into_owned(self) -> SubmissionRow {
+        let own = str::to_owned;
+        SubmissionRow {
+            first_name: own(self.first_name),
+            surname: own(self.surname),
+            learner_email: own(self.learner_email),
+            attempt_id: own(self.attempt_id),
+            assessment_id: own(self.assessment_id),
+            course_title: own(self.course_title),
+            rogo_user_id: own(self.rogo_user_id),
+            rogo_user_name: own(self.rogo_user_name),
+            learner_files_count: own(self.learner_files_count),
+            marker_files_count: own(self.marker_files_count),
+            learner_file_names: own(self.learner_file_names),
+            learner_blob_urls: own(self.learner_blob_urls),
+            marker_blob_urls: own(self.marker_blob_urls),
+        }
+    }
 }
 
 impl SubmissionRow {

@@ -98,7 +98,12 @@ impl SubmissionColumns {
 
     /// The cells that the rules read, as they came.
     pub fn row(&self, record: &Record) -> SubmissionRow {
-        let cell = |index: usize| text(record, index, &self.dialect).to_owned();
+        self.cells(record).into_owned()
+    }
+
+    /// The same cells without copies.
+    pub fn cells<'a>(&self, record: &'a Record) -> SubmissionRow<&'a str> {
+        let cell = |index: usize| text(record, index, &self.dialect);
         SubmissionRow {
             first_name: cell(self.first_name),
             surname: cell(self.surname),

@@ -171,11 +171,6 @@ impl Hasher {
         self.size_bytes += bytes.len() as u64;
     }
 
-    /// Whether nothing has passed yet.
-    pub fn is_empty(&self) -> bool {
-        self.size_bytes == 0
-    }
-
     /// The fingerprint of all of them.
     pub fn finish(self) -> Fingerprint {
         let size_bytes = self.size_bytes;

@@ -2,9 +2,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
-use futures_util::{TryStreamExt, stream::BoxStream};
+use futures_util::stream::BoxStream;
 
-use super::source::{Fingerprint, Hasher};
+use super::{ahead::Ahead, source::Fingerprint};
 use crate::{
     domain::encoding::{Foreign, TELLING_BYTES, foreign},
     ports::Fault,
@@ -15,8 +15,9 @@ const TEXT_BYTES: usize = 64 * 1024;
 
 /// The text of a file, piece by piece.
 pub(super) struct Text {
-    bytes: BoxStream<'static, Result<Bytes, Fault>>,
-    hasher: Hasher,
+    bytes: Ahead,
+    /// Whether the first bytes have been asked for.
+    begun: bool,
     raw: Bytes,
     last: bool,
     named: Option<&'static Encoding>,
@@ -51,8 +52,8 @@ impl Text {
         encoding: Option<&'static Encoding>,
     ) -> Self {
         Self {
-            bytes,
-            hasher: Hasher::default(),
+            bytes: Ahead::of(bytes),
+            begun: false,
             raw: Bytes::new(),
             last: false,
             named: encoding,
@@ -73,9 +74,9 @@ impl Text {
         self.at += bytes;
     }
 
-    /// What pins the bytes that have come so far.
+    /// What pins all bytes, once they are read.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        self.hasher.clone().finish()
+        self.bytes.fingerprint()
     }
 
     /// The name of the encoding that is read.
@@ -93,7 +94,7 @@ impl Text {
             State::End => return Ok(Refill::End),
             State::Start | State::Middle => {}
         }
-        if self.state == State::Start && self.raw.is_empty() && self.hasher.is_empty() {
+        if !std::mem::replace(&mut self.begun, true) {
             self.raw = self.first_bytes().await?;
             if let Some(foreign) = foreign(&self.raw, self.named) {
                 return Ok(Refill::Foreign(foreign));
@@ -126,11 +127,8 @@ impl Text {
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
-        let piece = self.bytes.try_next().await?;
-        match &piece {
-            Some(piece) => self.hasher.update(piece),
-            None => self.last = true,
-        }
+        let piece = self.bytes.next().await?;
+        self.last |= piece.is_none();
         Ok(piece)
     }
 

@@ -1,17 +1,17 @@
 //! All rows of the plan: a compact index in memory, the cells in a temporary file.
 
-use std::collections::HashMap;
+mod reading;
 
-use super::{Counts, held::HeldAttempts, later::Later, mapping::MappingIndex, trial::Selection};
+use std::ops::Range;
+
+use super::{Counts, held::HeldAttempts, later::Later, mapping::MappingIndex};
 use crate::{
     domain::{
         AttemptId, Decision, FailCode, Held, InputDigest, QueuedRow, ShardIndex, SkipCode, SubmissionRow,
     },
-    exit::{Exit, Stop},
-    inputs::Inputs,
-    ports::{Fault, TargetReader},
+    ports::{Fault, TargetReader, on_threads, processors},
     rules::{RuleConfig, decide_without_facts, needs_facts},
-    run::lines::{Place, Spool, Spooled, no_room},
+    run::lines::{Place, Spooled, no_room, value_of},
 };
 
 /// The rows of a plan, oldest first.
@@ -45,6 +45,9 @@ struct Row {
     attempt: Option<AttemptId>,
 }
 
+// Three million of them are in memory.
+const _: () = assert!(size_of::<Row>() == 24);
+
 /// Result of the rules for a row before its facts are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Early {
@@ -65,86 +68,45 @@ pub enum EarlyCode {
     Skips(SkipCode),
 }
 
-impl Draft {
-    /// Reads both inputs once. Attempts that only an earlier run's input names follow on the input's rows.
-    pub async fn read(inputs: &Inputs, selection: &Selection, mut later: Later) -> Result<Self, Stop> {
-        let mapping = MappingIndex::read(inputs).await?;
-        let (mut reader, columns) = inputs.submissions().await?;
-        let mut spool = Spool::new()?;
-        let mut rows: Vec<Row> = Vec::new();
-        // The newest row of each attempt that --code leaves out.
-        let mut left: HashMap<AttemptId, u32> = HashMap::new();
-        while let Some(record) = reader.next().await? {
-            let attempt = columns.attempt_id(record).parse().ok();
-            later.meet(attempt);
-            if !selection.takes(attempt) {
-                continue;
-            }
-            let error = record.get(columns.error());
-            let spooled =
-                if selection.takes_error(error) { Some(spool.push(&columns.row(record))?) } else { None };
-            let number = row_number(reader.rows())?;
-            match (spooled, attempt) {
-                (Some(place), _) => rows.push(Row { place, number, attempt }),
-                (None, Some(attempt)) => drop(left.insert(attempt, number)),
-                (None, None) => {}
-            }
-        }
-        let submissions = reader.digest();
-        refuse_empty(&submissions)?;
-        refuse_empty(&mapping.digest)?;
-        selection.refuse_unmet(rows.iter().filter_map(|row| row.attempt).chain(left.keys().copied()))?;
-        // Only the newest row of an attempt counts: if it is excluded, so are the older ones.
-        let newer = |row: &Row| left.get(&row.attempt?).filter(|newer| **newer > row.number);
-        rows.retain(|row| newer(row).is_none());
-        selection.refuse_no_rows(rows.len())?;
-        if let Some(limit) = selection.limit.and_then(|limit| usize::try_from(limit).ok()) {
-            rows.drain(..rows.len().saturating_sub(limit));
-        }
-        let left_out = submissions.rows - rows.len() as u64;
-        let withdrawn_from = rows.len();
-        let attempts = by_attempt(&rows);
-        if later.comes_after() && !selection.is_part() {
-            let blank = spool.push(&SubmissionRow::default())?;
-            let follow = later.withdrawn(|attempt| is_named(&attempts, attempt));
-            for (attempt, number) in follow.zip(submissions.rows + 1..) {
-                rows.push(Row { place: blank, number: row_number(number)?, attempt: Some(attempt) });
-            }
-        }
-        rows.shrink_to_fit();
-        Ok(Self {
-            left_out,
-            submissions,
-            mapping,
-            attempts,
-            rows,
-            early: Vec::new(),
-            held: HeldAttempts::default(),
-            later,
-            withdrawn_from,
-            spool: spool.finish()?,
-        })
-    }
-
-    /// Asks the target once which attempts it holds, then applies the rules that need no facts to each row.
-    pub async fn settle(&mut self, target: &dyn TargetReader, rules: &RuleConfig) -> Result<(), Fault> {
-        let is_planned = |attempt| self.newest(attempt).is_some();
-        self.held = HeldAttempts::read(target, &rules.lms_instance, is_planned).await?;
-        self.early = (0..self.rows.len()).map(|index| self.early(index, rules)).collect::<Result<_, _>>()?;
-        Ok(())
-    }
-
-    fn early(&self, index: usize, rules: &RuleConfig) -> Result<Early, Fault> {
-        let row = self.queued(index)?;
+impl Early {
+    fn of(row: &QueuedRow, rules: &RuleConfig) -> Self {
         let held = row.held_launch_id.clone().map_or(Held::Nothing, Held::Elsewhere);
-        let code = match decide_without_facts(&row, &held, rules) {
+        let code = match decide_without_facts(row, &held, rules) {
             Some(Decision::Fail(failure)) => Some(EarlyCode::Fails(failure.code)),
             Some(Decision::Skip(skip)) => Some(EarlyCode::Skips(skip.code)),
             // Before the run has started, the target holds nothing that it wrote.
             Some(Decision::Migrate(_) | Decision::Recover(_)) | None => None,
         };
         let compared = code.is_none() && row.earlier.is_some();
-        Ok(Early { code, needs_facts: needs_facts(&row, rules), compared })
+        Self { code, needs_facts: needs_facts(row, rules), compared }
+    }
+}
+
+impl Draft {
+    /// Asks the target once which attempts it holds, then applies the rules that need no facts to each row.
+    pub async fn settle(&mut self, target: &dyn TargetReader, rules: &RuleConfig) -> Result<(), Fault> {
+        let is_planned = |attempt| self.newest(attempt).is_some();
+        self.held = HeldAttempts::read(target, &rules.lms_instance, is_planned).await?;
+        let rows = self.rows.len();
+        let part = rows.div_ceil(processors()).max(1);
+        let parts = (0..rows).step_by(part).map(|first| first..rows.min(first + part));
+        let mut early = Vec::with_capacity(rows);
+        for part in on_threads(parts, |part| self.early(part, rules)) {
+            early.extend(part?);
+        }
+        self.early = early;
+        Ok(())
+    }
+
+    /// Of the rows of these indices, in order.
+    fn early(&self, rows: Range<usize>, rules: &RuleConfig) -> Result<Vec<Early>, Fault> {
+        let (first, mut early) = (rows.start, Vec::with_capacity(rows.len()));
+        let places = self.rows.get(rows).into_iter().flatten().map(|row| row.place);
+        self.spool.get_all(places, |cells| {
+            early.push(Early::of(&self.with_cells(first + early.len(), cells)?, rules));
+            Ok(())
+        })?;
+        Ok(early)
     }
 
     /// Rows in the plan.
@@ -178,13 +140,28 @@ impl Draft {
 
     /// The row's cells, as read.
     pub fn cells(&self, index: usize) -> Result<SubmissionRow, Fault> {
-        let row = self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))?;
-        self.spool.get(row.place)
+        self.spool.get(self.row(index)?.place)
     }
 
     /// The row as its queue holds it, without hints.
     pub fn queued(&self, index: usize) -> Result<QueuedRow, Fault> {
-        let row = self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))?;
+        self.with_cells(index, self.cells(index)?)
+    }
+
+    /// The row as its queue holds it, without hints, and its cells as JSON text. The row has them only if an earlier run's are
+    /// compared with them.
+    pub fn queued_text(&self, index: usize) -> Result<(QueuedRow, Vec<u8>), Fault> {
+        let text = self.spool.text(self.row(index)?.place)?;
+        let cells = if self.later.comes_after() { value_of(&text)? } else { SubmissionRow::default() };
+        Ok((self.with_cells(index, cells)?, text))
+    }
+
+    fn row(&self, index: usize) -> Result<&Row, Fault> {
+        self.rows.get(index).ok_or_else(|| no_room(std::io::ErrorKind::NotFound.into()))
+    }
+
+    fn with_cells(&self, index: usize, cells: SubmissionRow) -> Result<QueuedRow, Fault> {
+        let row = self.row(index)?;
         let newer_row = row
             .attempt
             .and_then(|attempt| self.newest(attempt))
@@ -204,7 +181,7 @@ impl Draft {
             withdrawn: None,
             mapping,
             listed: Vec::new(),
-            cells: self.spool.get(row.place)?,
+            cells,
         };
         self.later.mark(&mut queued, index >= self.withdrawn_from)?;
         Ok(queued)
@@ -250,30 +227,4 @@ impl Draft {
     fn needs_facts(&self, index: usize) -> bool {
         self.early.get(index).is_some_and(|early| early.needs_facts)
     }
-}
-
-fn by_attempt(rows: &[Row]) -> Vec<(AttemptId, u32)> {
-    // Numbers fit u32, so do indices.
-    let mut attempts: Vec<(AttemptId, u32)> =
-        (0_u32..).zip(rows).filter_map(|(index, row)| row.attempt.map(|attempt| (attempt, index))).collect();
-    attempts.sort_unstable();
-    attempts.shrink_to_fit();
-    attempts
-}
-
-fn is_named(by_attempt: &[(AttemptId, u32)], attempt: AttemptId) -> bool {
-    by_attempt.binary_search_by_key(&attempt, |(attempt, _)| *attempt).is_ok()
-}
-
-fn row_number(number: u64) -> Result<u32, Stop> {
-    u32::try_from(number)
-        .map_err(|_| Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv"))
-}
-
-fn refuse_empty(input: &InputDigest) -> Result<(), Stop> {
-    if input.rows > 0 {
-        return Ok(());
-    }
-    let message = format!("{} holds a header and no rows; export it again", input.location);
-    Err(Stop::new(Exit::DataRefused, message))
 }

@@ -1,18 +1,18 @@
 //! One pass over the warehouse, split so that each shard finds the facts of its own rows in the order of its queue, in
 //! bounded memory: rows are dealt into buckets of neighbouring places, and one bucket at a time is put in order.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+mod bucket;
 
+use std::{collections::HashSet, sync::Arc};
+
+use self::bucket::{Bucket, Of};
 use super::draft::Draft;
 use crate::{
-    domain::{AttemptFacts, AttemptId, FactRow, Facts, REPORT_TABLE, SCORE_TABLE, ShardIndex},
+    domain::{AttemptId, FactRow, REPORT_TABLE, SCORE_TABLE, ShardIndex},
     ports::{Fault, FaultKind, Service, Warehouse, WarehouseShape},
     run::{
-        WarehouseRows,
-        lines::{Buckets, SpooledBuckets},
+        WarehouseRows, facts,
+        lines::{Buckets, Line, SpooledBuckets},
     },
 };
 
@@ -22,6 +22,7 @@ const BUCKET_PLACES: u64 = 4_096;
 /// The facts of all rows that need some, on disk.
 pub struct FactSpool {
     dealing: Dealing,
+    /// What [`Bucket`] reads.
     buckets: SpooledBuckets,
     /// Whether there is a report of any of the sampled attempts.
     pub sample_is_reported: bool,
@@ -49,18 +50,29 @@ impl FactSpool {
         let mut buckets = Buckets::new(dealing.buckets())?;
         let mut sample_is_reported = false;
         let mut rows_read = WarehouseRows::default();
+        // The rows of an attempt often follow each other.
+        let mut last: Option<(AttemptId, Option<u64>)> = None;
         warehouse
             .scan(&mut |rows| {
                 for row in rows {
-                    match &row {
-                        FactRow::Report(..) => rows_read.reports += 1,
-                        FactRow::Score(..) => rows_read.scores += 1,
-                    }
-                    sample_is_reported |=
-                        matches!(&row, FactRow::Report(attempt, _) if sampled.contains(attempt));
-                    let (attempt, facts) = facts_of(row);
-                    if let Some(place) = draft.place_of_facts(attempt) {
-                        buckets.push(dealing.bucket_of(place), &AttemptFacts { attempt, facts })?;
+                    let attempt = match &row {
+                        FactRow::Report(attempt, _) => {
+                            rows_read.reports += 1;
+                            sample_is_reported |= sampled.contains(attempt);
+                            *attempt
+                        }
+                        FactRow::Score(attempt, _) => {
+                            rows_read.scores += 1;
+                            *attempt
+                        }
+                    };
+                    let place = match last {
+                        Some((same, place)) if same == attempt => place,
+                        _ => draft.place_of_facts(attempt),
+                    };
+                    last = Some((attempt, place));
+                    if let Some(place) = place {
+                        bucket::push(&mut buckets, dealing.bucket_of(place), &row)?;
                     }
                 }
                 Ok(())
@@ -75,33 +87,24 @@ impl FactSpool {
         self: Arc<Self>,
         draft: Arc<Draft>,
         shard: ShardIndex,
-    ) -> impl Iterator<Item = Result<AttemptFacts, Fault>> + Send + 'static {
+    ) -> impl Iterator<Item = Result<Line, Fault>> + Send + 'static {
         let mut open = None;
-        let mut facts = HashMap::new();
+        let mut rows = Bucket::default();
         let queue = draft.queue(shard, self.dealing.shards);
         (0_u64..).zip(queue).filter_map(move |(place, index)| {
             let attempt = draft.facts_wanted(index)?;
             let bucket = self.dealing.bucket(shard, place);
             if open != Some(bucket) {
-                match self.load(bucket) {
-                    Ok(loaded) => facts = loaded,
+                // Two of them need not fit into memory.
+                rows = Bucket::default();
+                match Bucket::read(&self.buckets, bucket) {
+                    Ok(read) => rows = read,
                     Err(fault) => return Some(Err(fault)),
                 }
                 open = Some(bucket);
             }
-            Some(Ok(AttemptFacts { attempt, facts: facts.remove(&attempt).unwrap_or_default() }))
+            Some(Ok(facts::line(attempt, rows.texts(attempt, Of::Report), rows.texts(attempt, Of::Score))))
         })
-    }
-
-    fn load(&self, bucket: usize) -> Result<HashMap<AttemptId, Facts>, Fault> {
-        let mut facts: HashMap<AttemptId, Facts> = HashMap::new();
-        self.buckets.read(bucket, |row: AttemptFacts| {
-            let known = facts.entry(row.attempt).or_default();
-            known.reports.extend(row.facts.reports);
-            known.scores.extend(row.facts.scores);
-            Ok(())
-        })?;
-        Ok(facts)
     }
 }
 
@@ -148,12 +151,5 @@ fn prove_whole(shape: &WarehouseShape, read: WarehouseRows) -> Result<(), Fault>
                  loaded, or was emptied"
             ),
         )),
-    }
-}
-
-fn facts_of(row: FactRow) -> (AttemptId, Facts) {
-    match row {
-        FactRow::Report(attempt, report) => (attempt, Facts { reports: vec![report], scores: Vec::new() }),
-        FactRow::Score(attempt, score) => (attempt, Facts { reports: Vec::new(), scores: vec![score] }),
     }
 }

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     domain::ShardIndex,
-    ports::Fault,
+    ports::{Fault, processors, side_by_side},
     run::{PlanId, RunStore, ShardPlan, facts, names, queue},
 };
 
-/// Shards written at a time.
-const UNDER_WAY: usize = 4;
+/// Shards written at a time, at least and at most: a few more than there are processors, because a disk is waited for, and
+/// few enough to hold a part of the facts of each in memory.
+const UNDER_WAY: (usize, usize) = (4, 8);
 
 /// What the files of every shard are written from.
 #[derive(Clone, Copy)]
@@ -38,7 +39,7 @@ pub async fn write(
 ) -> Result<Vec<ShardPlan>, Fault> {
     stream::iter(0..shards)
         .map(|shard| write_shard(store, plan, ShardIndex(shard), shards, rows))
-        .buffered(UNDER_WAY)
+        .buffered(processors().clamp(UNDER_WAY.0, UNDER_WAY.1))
         .try_collect()
         .await
 }
@@ -62,19 +63,17 @@ async fn write_shard(
     let of = Arc::clone(draft);
     let mut hints = hints.map(|hints| HintsOfShard::new(Arc::clone(hints), shard));
     let queued = (0_u64..).zip(draft.queue(shard, shards)).map(move |(place, index)| {
-        let mut row = of.queued(index)?;
+        let (mut row, cells) = of.queued_text(index)?;
         if let Some(hints) = &mut hints {
             row.listed = hints.take(place)?;
         }
-        Ok(row)
+        queue::line(row, &cells)
     });
-    let queue_sha256 = queue::write(store, plan, shard, queued).await?;
-    let facts_sha256 = match spooled {
-        None => None,
-        Some(spooled) => {
-            let lines = Arc::clone(spooled).of_shard(Arc::clone(draft), shard);
-            Some(facts::write(store, plan, shard, lines).await?)
-        }
+    let facts = async {
+        let Some(spooled) = spooled else { return Ok(None) };
+        let lines = Arc::clone(spooled).of_shard(Arc::clone(draft), shard);
+        facts::write(store, plan, shard, lines).await.map(Some)
     };
+    let (queue_sha256, facts_sha256) = side_by_side(queue::write(store, plan, shard, queued), facts).await?;
     Ok(ShardPlan { rows, queue_sha256, facts_sha256 })
 }

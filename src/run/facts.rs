@@ -2,7 +2,7 @@
 
 use super::{
     Plan, PlanId, RunStore,
-    lines::{self, JsonLines},
+    lines::{self, JsonLines, Line},
     names,
     queue::{QueueReader, shard_plan},
 };
@@ -11,12 +11,38 @@ use crate::{
     ports::{Fault, FaultKind, Service},
 };
 
-/// Writes the shard's facts file, in the order of its queue; its SHA-256 (hex), which the plan keeps.
+/// Writes the shard's facts file of lines that [`line`] made, in the order of its queue; its SHA-256 (hex), which the plan
+/// keeps.
 pub async fn write<I>(store: &RunStore, plan: &PlanId, shard: ShardIndex, facts: I) -> Result<String, Fault>
 where
-    I: Iterator<Item = Result<AttemptFacts, Fault>> + Send + 'static,
+    I: Iterator<Item = Result<Line, Fault>> + Send + 'static,
 {
-    lines::create(store, &names::facts(plan, shard), facts).await
+    lines::create_from_text(store, &names::facts(plan, shard), facts).await
+}
+
+/// The line of an attempt whose reports and scores are JSON text each: as an [`AttemptFacts`] is written.
+pub fn line<'t>(
+    attempt: AttemptId,
+    reports: impl Iterator<Item = &'t [u8]> + Clone,
+    scores: impl Iterator<Item = &'t [u8]> + Clone,
+) -> Line {
+    let size = reports.clone().chain(scores.clone()).map(|text| text.len() + 1).sum::<usize>();
+    let mut line = Vec::with_capacity(size + 64);
+    line.extend_from_slice(format!("{{\"attempt\":{attempt},\"facts\":{{\"reports\":[").as_bytes());
+    list(&mut line, reports);
+    line.extend_from_slice(b"],\"scores\":[");
+    list(&mut line, scores);
+    line.extend_from_slice(b"]}}");
+    Line::of_json(line)
+}
+
+fn list<'t>(line: &mut Vec<u8>, texts: impl Iterator<Item = &'t [u8]>) {
+    for (n, text) in texts.enumerate() {
+        if n > 0 {
+            line.push(b',');
+        }
+        line.extend_from_slice(text);
+    }
 }
 
 /// The facts of one shard's attempts, in the order of its queue.
@@ -93,5 +119,32 @@ impl QueueWithFacts {
             _ => None,
         };
         Ok(Some((row, facts)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Report, Score, Value};
+
+    #[test]
+    fn a_line_of_texts_is_the_line_of_the_facts() {
+        let report = |grade: &str| Report { grade: Value::Text(grade.into()), ..Report::default() };
+        let score = |score: f64| Score { score: Value::Number(score), ..Score::default() };
+        for (reports, scores) in [
+            (Vec::new(), Vec::new()),
+            (vec![report("Pass")], vec![score(0.1), score(7.0), score(-1e-9)]),
+            (vec![report("\"\n]}"), report("é")], Vec::new()),
+            (Vec::new(), vec![score(1e300)]),
+        ] {
+            let facts = Facts { reports, scores };
+            let reports: Vec<Vec<u8>> =
+                facts.reports.iter().map(|report| serde_json::to_vec(report).unwrap()).collect();
+            let scores: Vec<Vec<u8>> =
+                facts.scores.iter().map(|score| serde_json::to_vec(score).unwrap()).collect();
+            let attempt: AttemptId = "2147483647".parse().unwrap();
+            let made = line(attempt, reports.iter().map(Vec::as_slice), scores.iter().map(Vec::as_slice));
+            assert_eq!(made.json(), serde_json::to_vec(&AttemptFacts { attempt, facts }).unwrap());
+        }
     }
 }

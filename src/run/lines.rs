@@ -21,7 +21,7 @@ use crate::{
     run::{RunStore, purged},
 };
 
-pub use spool::{Buckets, Place, Spool, Spooled, SpooledBuckets, no_room};
+pub use spool::{Buckets, Place, Spool, Spooled, SpooledBuckets, no_room, value_of};
 
 /// Content type of every document of JSON lines.
 pub const JSON_LINES: &str = "application/x-ndjson";
@@ -40,6 +40,22 @@ pub fn push(lines: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<(
     Ok(())
 }
 
+/// A line that is JSON text already: whatever was kept as JSON goes into a document as it is, neither parsed nor written anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(Vec<u8>);
+
+impl Line {
+    /// `json` is one value, written by `serde_json`: it holds no line break.
+    pub(super) fn of_json(json: Vec<u8>) -> Self {
+        Self(json)
+    }
+
+    /// The text, without the line's end.
+    pub fn json(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Writes a document of these lines that must not be there yet, through a temporary file; its SHA-256 (hex). Its name is
 /// one that no other process writes: what stands there after a broken connection is a part of the same lines.
 pub async fn create<T, I>(store: &RunStore, name: &str, lines: I) -> Result<String, Fault>
@@ -47,7 +63,34 @@ where
     T: Serialize,
     I: Iterator<Item = Result<T, Fault>> + Send + 'static,
 {
-    let (file, sha256) = on_thread(move || draft(lines)).await?;
+    create_by(store, name, lines, |draft, value| draft.push(&value)).await
+}
+
+/// As [`create`], from lines that are JSON text.
+pub async fn create_from_text<I>(store: &RunStore, name: &str, lines: I) -> Result<String, Fault>
+where
+    I: Iterator<Item = Result<Line, Fault>> + Send + 'static,
+{
+    create_by(store, name, lines, |draft, line| draft.push_text(&line)).await
+}
+
+async fn create_by<T, I>(
+    store: &RunStore,
+    name: &str,
+    lines: I,
+    push: impl Fn(&mut Draft, T) -> Result<(), Fault> + Send + 'static,
+) -> Result<String, Fault>
+where
+    I: Iterator<Item = Result<T, Fault>> + Send + 'static,
+{
+    let drafted = on_thread(move || {
+        let mut draft = Draft::new()?;
+        for line in lines {
+            push(&mut draft, line?)?;
+        }
+        draft.finish()
+    });
+    let (file, sha256) = drafted.await?;
     let (path, mut options) = (store.path(name), PutOptions::create(JSON_LINES));
     gently(|| {
         let options = std::mem::replace(&mut options, PutOptions::replace(JSON_LINES));
@@ -56,16 +99,6 @@ where
     })
     .await?;
     Ok(sha256)
-}
-
-fn draft<T: Serialize>(
-    lines: impl Iterator<Item = Result<T, Fault>>,
-) -> Result<(NamedTempFile, String), Fault> {
-    let mut draft = Draft::new()?;
-    for value in lines {
-        draft.push(&value?)?;
-    }
-    draft.finish()
 }
 
 /// A document of JSON lines that is written on the local disk.
@@ -88,6 +121,15 @@ impl Draft {
         push(&mut self.line, value).map_err(|error| no_room(error.into()))?;
         self.hasher.update(&self.line);
         self.file.write_all(&self.line).map_err(no_room)
+    }
+
+    /// Adds a line that is JSON text.
+    fn push_text(&mut self, Line(json): &Line) -> Result<(), Fault> {
+        for part in [json.as_slice(), b"\n"] {
+            self.hasher.update(part);
+            self.file.write_all(part).map_err(no_room)?;
+        }
+        Ok(())
     }
 
     /// The file, and its SHA-256 (hex).

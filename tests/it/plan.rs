@@ -13,6 +13,7 @@ mod facts;
 mod preflight;
 mod trial;
 mod heartbeat;
+mod side_by_side;
 mod waited;
 
 use std::{path::PathBuf, sync::Arc};

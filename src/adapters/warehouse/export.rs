@@ -1,6 +1,8 @@
 //! The exported folder: the two tables as `<table>.csv`, in a folder or container. `\N` or an empty field
 //! is null; everything else is text.
 
+mod rows;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -8,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 
+use self::rows::Rows;
 use super::{
     prefix::Prefix,
     tables::{ATTEMPT, MARKS},
@@ -15,8 +18,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AttemptFacts, AttemptId, Dialect, Extent, FactRow, InputDigest, REPORT_COLUMNS, REPORT_TABLE,
-        SCORE_COLUMNS, SCORE_TABLE, TableExtent, Value,
+        AttemptFacts, AttemptId, Dialect, Extent, FactRow, REPORT_COLUMNS, REPORT_TABLE, SCORE_COLUMNS,
+        SCORE_TABLE, TableExtent, Value,
     },
     inputs::{
         CsvReader, Fingerprint, Format, InputError, InputSource, Layout, Record, Role, StrangeIds,
@@ -24,11 +27,6 @@ use crate::{
     },
     ports::{Blobs, EXPORTED_TABLES, Fault, FaultKind, Service, Warehouse, WarehouseShape},
 };
-
-type Each<'a> = dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send + 'a;
-
-/// Rows that are handed on at a time.
-const BATCH: usize = 1_000;
 
 /// The warehouse as exported files.
 #[derive(Clone)]
@@ -67,21 +65,6 @@ impl Export {
         let source = self.source(table);
         let Fingerprint { size_bytes, sha256 } = source.fingerprint().await.map_err(of_warehouse)?;
         Ok(TableExtent { table: source.location(), extent: Extent::File { size_bytes, sha256 } })
-    }
-
-    async fn read(&self, table: &Table, each: &mut Each<'_>) -> Result<(), Fault> {
-        let (mut reader, columns) = self.open(table).await?;
-        let mut rows = Vec::with_capacity(BATCH);
-        while let Some(record) = reader.next().await.map_err(of_warehouse)? {
-            rows.extend(table.fact(&columns, record, &self.dialect));
-            if rows.len() == BATCH {
-                each(std::mem::replace(&mut rows, Vec::with_capacity(BATCH)))?;
-            }
-        }
-        let InputDigest { location, sha256, size_bytes, .. } = reader.digest();
-        let read = TableExtent { table: location, extent: Extent::File { size_bytes, sha256 } };
-        self.scanned.lock().unwrap_or_else(PoisonError::into_inner).insert(table.name, read);
-        if rows.is_empty() { Ok(()) } else { each(rows) }
     }
 }
 
@@ -141,27 +124,22 @@ impl Warehouse for Export {
 
     async fn reported(&self, each: &mut (dyn FnMut(Vec<AttemptId>) + Send)) -> Result<(), Fault> {
         let [reports, _] = &TABLES;
-        let mut ids = |rows: Vec<FactRow>| {
-            each(
-                rows.iter()
-                    .map(|row| match row {
-                        FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
-                    })
-                    .collect(),
-            );
-            Ok(())
-        };
-        self.read(reports, &mut ids).await
+        let mut rows = Rows::begin(self, reports).await?;
+        while let Some(batch) = rows.next().await? {
+            let id = |row: &FactRow| match row {
+                FactRow::Report(id, _) | FactRow::Score(id, _) => *id,
+            };
+            each(batch.iter().map(id).collect());
+        }
+        Ok(())
     }
 
+    /// Reads both tables at once, each on a task of its own.
     async fn scan(
         &self,
         each: &mut (dyn FnMut(Vec<FactRow>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
-        for table in &TABLES {
-            self.read(table, each).await?;
-        }
-        Ok(())
+        rows::scan(self, each).await
     }
 }
 
@@ -172,7 +150,7 @@ struct Table {
     row: fn(AttemptId, Vec<Value>) -> Option<FactRow>,
 }
 
-const TABLES: [Table; 2] = [
+static TABLES: [Table; 2] = [
     Table {
         name: REPORT_TABLE,
         columns: &REPORT_COLUMNS,

@@ -29,6 +29,10 @@ impl Ids {
 
 /// Whether a spreadsheet made this of an id: `1.0E+07`, `10,000,006`, `########`.
 pub(super) fn is_spoilt(cell: &str) -> bool {
+    // Nearly every id.
+    if cell.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_scientific = || {
         cell.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| {

@@ -11,6 +11,9 @@ use crate::ports::{Fault, FaultKind, Service};
 /// buffer has room for twice what it holds.
 const BUFFERED_BYTES: usize = 4 << 20;
 
+/// Bytes that are read at once of values that lie side by side.
+const READ_BYTES: u64 = 1 << 20;
+
 /// Where a value lies in a spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -18,6 +21,18 @@ pub struct Place {
     pub offset: u64,
     /// Its length in bytes.
     pub size_bytes: u32,
+}
+
+impl Place {
+    fn end(self) -> u64 {
+        self.offset + u64::from(self.size_bytes)
+    }
+
+    /// The value's part of the bytes that begin at `from`.
+    fn of(self, bytes: &[u8], from: u64) -> &[u8] {
+        let at = |offset: u64| usize::try_from(offset - from).unwrap_or(usize::MAX);
+        bytes.get(at(self.offset)..at(self.end())).unwrap_or_default()
+    }
 }
 
 /// A file without a name in the folder of temporary files: it goes with the process. Writes are few and large, so they
@@ -80,9 +95,46 @@ pub struct Spooled(File);
 impl Spooled {
     /// The value at this place.
     pub fn get<T: DeserializeOwned>(&self, place: Place) -> Result<T, Fault> {
+        value_of(&self.text(place)?)
+    }
+
+    /// The same value as JSON text.
+    pub fn text(&self, place: Place) -> Result<Vec<u8>, Fault> {
         let mut bytes = Vec::new();
         self.read(place, &mut bytes)?;
-        serde_json::from_slice(&bytes).map_err(|error| no_room(error.into()))
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        Ok(bytes)
+    }
+
+    /// Hands the values at these places to `each`, in their order, with few reads: the places ascend.
+    pub fn get_all<T: DeserializeOwned>(
+        &self,
+        places: impl IntoIterator<Item = Place>,
+        mut each: impl FnMut(T) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut places = places.into_iter().peekable();
+        let (mut bytes, mut run) = (Vec::new(), Vec::new());
+        while let Some(first) = places.next() {
+            run.clear();
+            run.push(first);
+            let is_near =
+                |place: &Place| place.offset >= first.offset && place.end() - first.offset <= READ_BYTES;
+            while let Some(place) = places.next_if(is_near) {
+                run.push(place);
+            }
+            let end = run.iter().map(|place| place.end()).max().unwrap_or_default();
+            bytes.clear();
+            self.read(
+                place(first.offset, usize::try_from(end - first.offset).unwrap_or(usize::MAX))?,
+                &mut bytes,
+            )?;
+            for place in &run {
+                each(value_of(place.of(&bytes, first.offset))?)?;
+            }
+        }
+        Ok(())
     }
 
     fn read(&self, place: Place, bytes: &mut Vec<u8>) -> Result<(), Fault> {
@@ -161,6 +213,17 @@ impl SpooledBuckets {
         self.pieces.is_empty()
     }
 
+    /// Every value of the bucket as JSON text, a line each, in the order in which they came.
+    pub fn text(&self, bucket: usize) -> Result<Vec<u8>, Fault> {
+        let pieces = || self.pieces.get(bucket).into_iter().flatten();
+        let size: u64 = pieces().map(|piece| u64::from(piece.size_bytes)).sum();
+        let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        for piece in pieces() {
+            self.spool.read(*piece, &mut text)?;
+        }
+        Ok(text)
+    }
+
     /// Hands every value of the bucket to `each`, in the order in which they came.
     pub fn read<T: DeserializeOwned>(
         &self,
@@ -179,6 +242,11 @@ impl SpooledBuckets {
     }
 }
 
+/// The value that was spooled as this text.
+pub fn value_of<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(text).map_err(|error| no_room(error.into()))
+}
+
 /// A temporary file could not be written, or its content differs from what was written.
 pub fn no_room(error: io::Error) -> Fault {
     let folder = std::env::temp_dir();
@@ -190,31 +258,4 @@ pub fn no_room(error: io::Error) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_come_back_from_their_places_and_buckets_in_their_order() {
-        let mut spool = Spool::new().unwrap();
-        let places: Vec<Place> = (0..100).map(|n| spool.push(&"x".repeat(n)).unwrap()).collect();
-        let spooled = spool.finish().unwrap();
-        for (n, place) in places.into_iter().enumerate() {
-            assert_eq!(spooled.get::<String>(place).unwrap(), "x".repeat(n));
-        }
-        let mut buckets = Buckets::new(3).unwrap();
-        for n in 0..3_000_usize {
-            buckets.push(n % 3, &(n, "y".repeat(20_000))).unwrap();
-        }
-        let buckets = buckets.finish().unwrap();
-        for bucket in 0..3 {
-            let mut found = Vec::new();
-            buckets
-                .read(bucket, |(n, _): (usize, String)| {
-                    found.push(n);
-                    Ok(())
-                })
-                .unwrap();
-            assert_eq!(found, (0..1_000).map(|n| 3 * n + bucket).collect::<Vec<_>>(), "{bucket}");
-        }
-    }
-}
+mod tests;

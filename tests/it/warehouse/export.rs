@@ -131,6 +131,30 @@ async fn what_is_malformed_is_refused_with_file_and_line() {
     assert!(scanned(&exported(b"", b"", 1)).await.unwrap_err().what.contains("is empty"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_tables_at_fault_the_reports_are_named_every_time() {
+    let many = |row: &str| row.repeat(5_000);
+    let (report, score) = (many("1,u,s,e,1,1,1,1,Pass,n,,,\n"), many("1,a,1,,,\n"));
+    let early = |rows: &str| format!("1,b\n{rows}");
+    let late = |rows: &str| format!("{rows}1,b\n");
+    for (reports, scores, says) in [
+        (late(&report), early(&score), "Rogo_AssessmentReport.csv, line 5002"),
+        (early(&report), late(&score), "Rogo_AssessmentReport.csv, line 2"),
+        (late(&report), late(&score), "Rogo_AssessmentReport.csv, line 5002"),
+        (report.clone(), early(&score), "Rogo_AssessmentReportScores.csv, line 2"),
+        (report.clone(), late(&score), "Rogo_AssessmentReportScores.csv, line 5002"),
+    ] {
+        let reports = format!("{REPORT_HEADER}\n{reports}");
+        let scores = format!("{SCORE_HEADER}\n{scores}");
+        let export = exported(reports.as_bytes(), scores.as_bytes(), 4_096);
+        for _ in 0..5 {
+            let fault = scanned(&export).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Misconfigured);
+            assert!(fault.what.contains(says), "{says}: {fault}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_broken_stream_is_a_fault_of_the_warehouse() {
     let reports = format!("{REPORT_HEADER}\n");
