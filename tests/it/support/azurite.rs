@@ -30,6 +30,8 @@ pub fn version() -> &'static str {
 /// The emulator's published account.
 pub const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// The rights of a signature that may do anything.
+const EVERYTHING: &str = "rwdlacupx";
 /// Runs before Azurite: it ends when its standard input does, and never collects garbage. Its collection starts after ten
 /// minutes and answers nothing for minutes, since it looks through all extents for each one that it removes.
 const BEFORE: &str = "data:text/javascript,import{createRequire}from'node:module';\
@@ -64,7 +66,7 @@ impl Azurite {
 
     /// One that runs elsewhere; its endpoint ends with the account's name.
     pub fn at(endpoint: String, account: &str, key: &str) -> Self {
-        let sas = account_sas(account, key, "sco");
+        let sas = account_sas(account, key, "sco", EVERYTHING);
         Self { endpoint, account: account.to_owned(), key: key.to_owned(), sas, _alive: None }
     }
 
@@ -80,7 +82,13 @@ impl Azurite {
 
     /// With a signature for blobs alone: no container can be listed by it.
     pub fn object_connection_string(&self) -> String {
-        let sas = account_sas(&self.account, &self.key, "o");
+        let sas = account_sas(&self.account, &self.key, "o", EVERYTHING);
+        format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
+    }
+
+    /// With a signature that reads and lists, and nothing else.
+    pub fn reading_connection_string(&self) -> String {
+        let sas = account_sas(&self.account, &self.key, "sco", "rl");
         format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
     }
 
@@ -207,10 +215,10 @@ fn encode(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Every right on these types of resources, until 2099.
-fn account_sas(account: &str, key: &str, resources: &str) -> String {
+/// These rights on these types of resources, until 2099.
+fn account_sas(account: &str, key: &str, resources: &str, rights: &str) -> String {
     let fields = BTreeMap::from([
-        ("sp", "rwdlacupx"),
+        ("sp", rights),
         ("ss", "b"),
         ("srt", resources),
         ("se", "2099-01-01T00:00:00Z"),
