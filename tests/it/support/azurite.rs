@@ -30,8 +30,7 @@ pub fn version() -> &'static str {
 /// The emulator's published account.
 pub const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// The rights of a signature that may do anything.
-const EVERYTHING: &str = "rwdlacupx";
+const EVERY_RIGHT: &str = "rwdlacupx";
 /// Runs before Azurite: it ends when its standard input does, and never collects garbage. Its collection starts after ten
 /// minutes and answers nothing for minutes, since it looks through all extents for each one that it removes.
 const BEFORE: &str = "data:text/javascript,import{createRequire}from'node:module';\
@@ -66,7 +65,7 @@ impl Azurite {
 
     /// One that runs elsewhere; its endpoint ends with the account's name.
     pub fn at(endpoint: String, account: &str, key: &str) -> Self {
-        let sas = account_sas(account, key, "sco", EVERYTHING);
+        let sas = account_sas(account, key, "sco", EVERY_RIGHT);
         Self { endpoint, account: account.to_owned(), key: key.to_owned(), sas, _alive: None }
     }
 
@@ -82,13 +81,16 @@ impl Azurite {
 
     /// With a signature for blobs alone: no container can be listed by it.
     pub fn object_connection_string(&self) -> String {
-        let sas = account_sas(&self.account, &self.key, "o", EVERYTHING);
-        format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
+        self.with_signature("o", EVERY_RIGHT)
     }
 
-    /// With a signature that reads and lists, and nothing else.
-    pub fn reading_connection_string(&self) -> String {
-        let sas = account_sas(&self.account, &self.key, "sco", "rl");
+    /// With a signature that only reads and lists.
+    pub fn read_only_connection_string(&self) -> String {
+        self.with_signature("sco", "rl")
+    }
+
+    fn with_signature(&self, resources: &str, rights: &str) -> String {
+        let sas = account_sas(&self.account, &self.key, resources, rights);
         format!("SharedAccessSignature={sas};BlobEndpoint={}", self.endpoint)
     }
 

@@ -28,7 +28,7 @@ async fn only_a_credential_that_may_write_neither_blobs_nor_outcomes_is_independ
     let mut app = TestApp::new(&sample).await;
     app.run(&["run"]).await.expect(0);
     let azurite = Azurite::shared().await;
-    assert_eq!(reasons(&mut app, azurite.reading_connection_string()).await, (json!(true), Vec::new()));
+    assert_eq!(reasons(&mut app, azurite.read_only_connection_string()).await, (json!(true), Vec::new()));
     for (credential, is) in [
         (azurite.connection_string(), "its storage credential is the account's key"),
         (azurite.sas_connection_string(), "its storage credential is a SAS with the rights rwdlacupx (sp)"),
