@@ -31,14 +31,18 @@ pub struct Text {
     pub markdown: &'static str,
 }
 
-/// Declares a text for each code; its file is `explain/codes/<code>.md`.
+/// Declares a text for each code; its file is `explain/codes/<code>.md`. What several texts end with stands once, in a file of
+/// `explain/`.
 macro_rules! texts {
-    ($($kind:ident $code:literal;)+) => {
+    ($($kind:ident $code:literal $(+ $end:literal)?;)+) => {
         /// The texts of all codes.
         pub const TEXTS: &[Text] = &[$(Text {
             kind: Kind::$kind,
             code: $code,
-            markdown: include_str!(concat!("explain/codes/", $code, ".md")),
+            markdown: concat!(
+                include_str!(concat!("explain/codes/", $code, ".md")),
+                $(include_str!(concat!("explain/", $end)))?
+            ),
         }),+];
     };
 }
@@ -126,68 +130,68 @@ texts! {
     Check "outcome_ids";
     Check "report_present";
     Check "launch_session_present";
-    Check "launch_session_learner";
-    Check "launch_session_course";
-    Check "launch_session_consumer";
-    Check "launch_session_expiry";
+    Check "launch_session_learner" + "repair.md";
+    Check "launch_session_course" + "repair.md";
+    Check "launch_session_consumer" + "repair.md";
+    Check "launch_session_expiry" + "repair.md";
     Check "session_record_present";
-    Check "session_record_learner";
-    Check "session_record_course";
-    Check "session_record_consumer";
-    Check "session_record_expiry";
+    Check "session_record_learner" + "repair.md";
+    Check "session_record_course" + "repair.md";
+    Check "session_record_consumer" + "repair.md";
+    Check "session_record_expiry" + "repair.md";
     Check "submission_present";
     Check "submission_single";
-    Check "submission_learner";
-    Check "submission_course";
-    Check "submission_consumer";
-    Check "submission_ids";
-    Check "submission_attempt_number";
-    Check "submission_dates";
-    Check "submission_file_count";
-    Check "submission_file_size";
-    Check "files_present";
-    Check "file_names";
-    Check "file_types";
-    Check "file_sizes";
-    Check "file_urls";
-    Check "file_blob_names";
-    Check "file_uploader";
-    Check "file_dates";
-    Check "learner_file_present";
+    Check "submission_learner" + "repair.md";
+    Check "submission_course" + "repair.md";
+    Check "submission_consumer" + "repair.md";
+    Check "submission_ids" + "repair.md";
+    Check "submission_attempt_number" + "repair.md";
+    Check "submission_dates" + "repair.md";
+    Check "submission_file_count" + "repair.md";
+    Check "submission_file_size" + "repair.md";
+    Check "files_present" + "repair.md";
+    Check "file_names" + "repair.md";
+    Check "file_types" + "repair.md";
+    Check "file_sizes" + "repair.md";
+    Check "file_urls" + "repair.md";
+    Check "file_blob_names" + "repair.md";
+    Check "file_uploader" + "repair.md";
+    Check "file_dates" + "repair.md";
+    Check "learner_file_present" + "repair.md";
     Check "marking_assignment_present";
-    Check "marking_assignment_released";
-    Check "marking_assignment_dates";
-    Check "marks_present";
-    Check "marks_sections";
-    Check "marks_values";
-    Check "marks_comments";
+    Check "marking_assignment_released" + "repair.md";
+    Check "marking_assignment_dates" + "repair.md";
+    Check "marks_present" + "repair.md";
+    Check "marks_sections" + "repair.md";
+    Check "marks_values" + "repair.md";
+    Check "marks_comments" + "repair.md";
     Check "grade_present";
-    Check "grade_assessment";
-    Check "grade_marks";
-    Check "grade_percentage";
-    Check "grade_final";
-    Check "grade_summary";
-    Check "grade_complete";
-    Check "malpractice_notes";
-    Check "enforcement_newest";
-    Check "receipt_unchanged";
-    Check "source_unchanged";
+    Check "grade_assessment" + "repair.md";
+    Check "grade_marks" + "repair.md";
+    Check "grade_percentage" + "repair.md";
+    Check "grade_final" + "repair.md";
+    Check "grade_summary" + "repair.md";
+    Check "grade_complete" + "repair.md";
+    Check "malpractice_notes" + "repair.md";
+    Check "enforcement_newest" + "repair.md";
+    Check "receipt_unchanged" + "repair.md";
+    Check "source_unchanged" + "repair.md";
     Check "run_receipt";
     Check "files_count_note";
     Check "failed_absent";
     Check "skipped_claims";
     Check "nothing_surplus";
-    Check "source_files_unchanged";
-    Check "blob_present";
-    Check "blob_length";
-    Check "blob_content_type";
-    Check "blob_content_encoding";
-    Check "blob_metadata";
-    Check "blob_md5";
+    Check "source_files_unchanged" + "repair.md";
+    Check "blob_present" + "repair.md";
+    Check "blob_length" + "repair.md";
+    Check "blob_content_type" + "repair.md";
+    Check "blob_content_encoding" + "repair.md";
+    Check "blob_metadata" + "repair.md";
+    Check "blob_md5" + "repair.md";
     Check "blobs_surplus";
-    Check "content_source";
-    Check "content_receipt";
-    Check "content_manifest";
+    Check "content_source" + "repair.md";
+    Check "content_receipt" + "repair.md";
+    Check "content_manifest" + "repair.md";
     ExitCode "exit_0";
     ExitCode "exit_1";
     ExitCode "exit_64";

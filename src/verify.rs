@@ -23,6 +23,7 @@ pub mod facts;
 pub mod findings;
 pub mod mapping;
 pub mod merging;
+pub mod nothing;
 pub mod part;
 pub mod pass;
 pub mod progress;

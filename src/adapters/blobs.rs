@@ -9,6 +9,7 @@ mod folder;
 mod hosts;
 mod names;
 mod reader;
+mod rights;
 mod rotating;
 mod server_copy;
 mod shared_key;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
+pub use rights::{MayWrite, may_write};
 
 use crate::{
     ports::{Blobs, Fault, Service, Source, deadline},

@@ -69,7 +69,7 @@ async fn list_rows_without_blob(
     let (writers, _) = registered(store).await?;
     let (buckets, in_folder) = (buckets_for(plan.last_row()), files.is_folder());
     let named = named_blobs(target, &writers, in_folder, buckets).await?;
-    let listed = list_target(files, &writers, buckets).await?;
+    let listed = list_target(files, &writers, plan.last_row(), buckets).await?;
     let listed = listed.map_err(|why| Stop::new(Exit::Configuration, why))?;
     let mut rows = 0;
     for bucket in 0..buckets {

@@ -3,6 +3,7 @@
 mod beat;
 mod controls;
 mod files;
+mod hand;
 mod known;
 mod parts;
 mod result;

@@ -161,7 +161,7 @@ pub struct Fault {
     pub what: String,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
-    /// The service's own code for what it answered (SQLSTATE), if it answered and has such codes.
+    /// The service's own code for what it answered (SQLSTATE, a number of SQL Server), if it answered and has such codes.
     pub code: Option<Box<str>>,
     /// What each check of a pre-flight found, if a pre-flight refused the service; `what` says it all in one sentence.
     pub findings: Box<[Finding]>,

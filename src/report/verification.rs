@@ -5,6 +5,15 @@ use std::fmt::Write as _;
 use super::grid::{Align, Grid, count};
 use crate::run::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 
+impl VerifyCheck {
+    /// What it did not compare, in a cell.
+    pub(super) fn left_out(&self) -> String {
+        let nothing = self.nothing_to_compare_with;
+        let nothing = (nothing > 0).then(|| format!("nothing to compare with in {}", count(nothing)));
+        self.not_possible.iter().cloned().chain(nothing).collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl VerifiedFiles {
     /// Which files were compared with what; `listed` is the check for which the blobs are listed.
     fn sentence(&self, listed: Option<&VerifyCheck>) -> String {
@@ -108,12 +117,7 @@ impl Verification {
             ("not possible", Align::Left),
         ]);
         for check in &self.checks {
-            grid.row([
-                check.name.clone(),
-                count(check.compared),
-                count(check.different),
-                check.not_possible.clone().unwrap_or_default(),
-            ]);
+            grid.row([check.name.clone(), count(check.compared), count(check.different), check.left_out()]);
         }
         let mut text = format!("{}\nrun {} (plan {})\n", self.verdict, self.run, self.plan);
         if !self.examples.is_empty() {
@@ -130,8 +134,8 @@ impl Verification {
         if self.independent {
             let _ = write!(
                 text,
-                "\nindependent: role {} may not write the target, and the verify store lies apart; whether its storage \
-                 credential may write outcomes or blobs was not tried",
+                "\nindependent: role {} may not write the target's tables, nor its storage credential blobs or outcomes, \
+                 and the verify store lies apart",
                 self.role
             );
         }

@@ -163,7 +163,7 @@ pub async fn look_at(
     };
     looked.files.source_requests = requests;
     looked.absent.sources = not_listed;
-    let listed = match list_target(storage.target, world.ground.writers, buckets).await? {
+    let listed = match list_target(storage.target, world.ground.writers, wanted.files, buckets).await? {
         Ok(listed) => Some(listed),
         Err(why) => {
             looked.absent.blobs = Some(why);

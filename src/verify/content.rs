@@ -12,6 +12,7 @@ use self::{
 use super::{
     blobs::wanted::WantedFile,
     findings::{Findings, Kind, Lack},
+    nothing::Nothing,
     table::CheckId,
 };
 use crate::domain::FileReceipt;
@@ -117,9 +118,12 @@ fn compare(
         }
     }
     let check = CheckId::ContentReceipt;
-    if let Some(holds) = file.recorded.as_ref().and_then(|recorded| is_as_recorded(recorded, target)) {
-        compared.with_receipt = true;
-        findings.holds(check, holds, Kind::Changed, || differs("those that were copied"));
+    match file.recorded.as_ref().and_then(|recorded| is_as_recorded(recorded, target)) {
+        Some(holds) => {
+            compared.with_receipt = true;
+            findings.holds(check, holds, Kind::Changed, || differs("those that were copied"));
+        }
+        None => findings.nothing(check, Nothing::Digest),
     }
     compared
 }

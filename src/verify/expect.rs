@@ -6,13 +6,12 @@ pub mod dates;
 pub mod files;
 pub mod grades;
 pub mod report;
+pub mod text;
 
-use crate::domain::{
-    AttemptId, Facts, Mapping, MappingState, SubmissionIds, SubmissionRow,
-    text::{is_blank, is_blank_char, trim},
-};
+use crate::domain::{AttemptId, Facts, Mapping, MappingState, SubmissionIds, SubmissionRow};
 use files::{ExpectedFile, expected_files};
 use report::{ExpectedReport, ExpectedScore};
+use text::{is_blank, is_blank_char, trim};
 
 use super::findings::Lack;
 

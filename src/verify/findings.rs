@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{CHECKS, CheckId};
+use super::{
+    nothing::Nothing,
+    table::{CHECKS, CheckId},
+};
 use crate::{
     domain::{AttemptId, Decimal, form::AlteredColumn},
     ports::{Cell, Table},
@@ -102,13 +105,15 @@ impl Lack {
 pub struct Findings {
     compared: [bool; CHECKS.len()],
     lacks: BTreeMap<CheckId, Lack>,
+    nothing: BTreeMap<CheckId, Nothing>,
     /// In the order in which they were found.
     pub differences: Vec<Difference>,
 }
 
 impl Default for Findings {
     fn default() -> Self {
-        Self { compared: [false; CHECKS.len()], lacks: BTreeMap::new(), differences: Vec::new() }
+        let (lacks, nothing) = (BTreeMap::new(), BTreeMap::new());
+        Self { compared: [false; CHECKS.len()], lacks, nothing, differences: Vec::new() }
     }
 }
 
@@ -125,6 +130,11 @@ impl Findings {
         if lack != Lack::Row {
             self.lacks.entry(check).or_insert(lack);
         }
+    }
+
+    /// Records that the check had nothing to compare with.
+    pub fn nothing(&mut self, check: CheckId, nothing: Nothing) {
+        self.nothing.insert(check, nothing);
     }
 
     /// Records a comparison, and the difference if there is one.
@@ -165,6 +175,11 @@ impl Findings {
     /// The checks that compared something.
     pub fn all_compared(&self) -> impl Iterator<Item = CheckId> {
         CHECKS.iter().map(|check| check.id).filter(|id| self.compared.get(id.index()) == Some(&true))
+    }
+
+    /// The checks that had nothing to compare with, and why.
+    pub fn all_nothing(&self) -> impl Iterator<Item = (CheckId, Nothing)> {
+        self.nothing.iter().map(|(check, nothing)| (*check, *nothing))
     }
 
     /// The checks that could not compare everything, and why.

@@ -8,6 +8,7 @@ use super::{
     enforcement::{Key, Receipted, Rule},
     facts::SharedLines,
     findings::Lack,
+    nothing::Nothing,
     pass::Passed,
     surplus::FailedAttempts,
     table::CheckId,
@@ -29,6 +30,8 @@ pub struct Part {
     met: Vec<AttemptId>,
     compared: Vec<(CheckId, u64)>,
     lacking: Vec<(CheckId, Lack, u64)>,
+    #[serde(default)]
+    nothing: Vec<(CheckId, Nothing, u64)>,
     /// Attempt, files and marks of each submission that this run migrated.
     known: Vec<(AttemptId, u16, u16)>,
     failed: FailedAttempts,
@@ -62,6 +65,7 @@ impl Part {
             rows: tally.rows,
             fates: tally.fates,
             compared: tally.all_compared().collect(),
+            nothing: tally.nothing.into_iter().map(|((check, why), rows)| (check, why, rows)).collect(),
             lacking: tally.lacking.into_iter().map(|((check, lack), rows)| (check, lack, rows)).collect(),
             met: tally.met.into_iter().collect(),
             known: known.kept(),
@@ -89,6 +93,9 @@ impl Part {
         }
         for (check, lack, rows) in self.lacking.drain(..) {
             tally.lack(check, lack, rows);
+        }
+        for (check, nothing, rows) in self.nothing.drain(..) {
+            tally.nothing(check, nothing, rows);
         }
         all.known.add_again(lms_instance, std::mem::take(&mut self.known));
         all.failed.append(std::mem::take(&mut self.failed));

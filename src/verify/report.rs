@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use super::{
     findings::{Found, Lack},
+    nothing::is_made_by_bytes,
     pass::Tally,
     table::{CHECKS, CheckId},
 };
@@ -125,7 +126,8 @@ pub struct Different {
     pub changed_after: u64,
 }
 
-/// A line for each check of the level that `asks` lets in: rows compared, differences, what was not possible and why.
+/// A line for each check of the level that `asks` lets in: rows compared, differences, what was not possible and why. One that
+/// had nothing to compare with, wherever it asked, was not possible.
 pub fn checks(
     level: Level,
     asks: &dyn Fn(CheckId) -> bool,
@@ -147,15 +149,21 @@ pub fn checks(
                 rows += count;
             }
             let found = different.get(&check.id).copied().unwrap_or_default();
+            let compared = tally.compared.get(check.id.index()).copied().unwrap_or_default();
+            let nothing = || tally.nothing.iter().filter(|((id, _), _)| *id == check.id);
+            if compared == 0 && !is_made_by_bytes(check.id, level) {
+                reasons.extend(nothing().map(|((_, nothing), _)| nothing.why().to_owned()));
+            }
             VerifyCheck {
                 name: check.name.to_owned(),
                 what: check.compared.to_owned(),
                 with: check.with.to_owned(),
-                compared: tally.compared.get(check.id.index()).copied().unwrap_or_default(),
+                compared,
                 different: found.all,
                 changed_after: found.changed_after,
                 not_possible: (!reasons.is_empty()).then(|| reasons.join("; ")),
                 rows_not_possible: rows,
+                nothing_to_compare_with: nothing().map(|(_, count)| count).sum(),
             }
         })
         .collect()

@@ -43,6 +43,8 @@ const STAGE: &[&str] =
     &["domain", "rules", "ports", "gather", "run", "ids", "report", "exit", "settings", "inputs"];
 /// What `verify` stands on: neither the rules nor anything that moved the rows, for it must not share their mistakes.
 const VERIFY: &[&str] = &["domain", "ports", "inputs", "run", "ids", "exit"];
+/// A rule that stands in the domain, since plan and inputs need it too; verify has its own.
+const RULE_OF_BLANKS: &str = "crate::domain::text";
 const ANY: &[&str] = &["*"];
 
 /// The one mechanism for waiting.
@@ -102,6 +104,9 @@ fn violations(file: &str, source: &str) -> Vec<String> {
             && !may_name(&module, allowed, inner)
         {
             found.push(format!("{file}: {top} must not import {path}"));
+        }
+        if top == "verify" && is_below(path, RULE_OF_BLANKS) {
+            found.push(format!("{file}: verify states what is blank and equal itself: {path}"));
         }
         if path.starts_with("std::env") && top != "settings" && path != "std::env::temp_dir" {
             found.push(format!("{file}: only settings reads the environment: {path}"));
@@ -643,6 +648,11 @@ fn what_breaks_the_house_is_found() {
             "src/run/lines.rs",
             "fn f() { tokio::task::spawn_blocking(work); }",
             "tokio::task::spawn_blocking has no deadline: use ports::deadline, or on_thread",
+        ),
+        (
+            "src/verify/expect/files.rs",
+            "use crate::domain::{AttemptId, text::trim};",
+            "verify states what is blank and equal itself: crate::domain::text::trim",
         ),
         ("src/utils.rs", "", "utils has no place in the layers yet"),
     ] {

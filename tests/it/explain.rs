@@ -96,6 +96,22 @@ fn every_text_says_what_it_means_how_to_see_it_and_what_to_do() {
     assert!(text("no_such_code").is_none());
 }
 
+/// Two commands repair what a check named, and they are the same wherever they are printed.
+#[test]
+fn the_commands_that_repair_are_the_same_in_every_text_and_remove_what_was_changed_after_the_run() {
+    let of = |word: &str, markdown: &'static str| {
+        let line = markdown.lines().find(|line| line.starts_with("    rogo-migrate ") && line.contains(word));
+        line.map(str::to_owned)
+    };
+    let repairs: Vec<_> = TEXTS
+        .iter()
+        .filter_map(|text| Some((of(" rollback ", text.markdown)?, of(" run ", text.markdown)?)))
+        .collect();
+    assert!(repairs.len() > 40, "{}", repairs.len());
+    assert_eq!(repairs.iter().collect::<BTreeSet<_>>().len(), 1, "{repairs:?}");
+    assert!(repairs[0].0.contains(" --force-touched "), "{repairs:?}");
+}
+
 #[tokio::test]
 async fn it_needs_no_settings_and_names_all_codes() {
     let explain = |arguments: &[&str]| {

@@ -11,6 +11,7 @@ mod documents;
 mod doubts;
 mod failed;
 mod files;
+mod hand;
 mod looks;
 mod nights;
 mod receipts;

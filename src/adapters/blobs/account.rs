@@ -15,6 +15,7 @@ use chrono::{TimeDelta, Utc};
 use super::{
     connection_string::Credential,
     faults, hosts,
+    rights::MayWrite,
     rotating::{Rotating, SignByKey},
 };
 use crate::{
@@ -165,6 +166,16 @@ impl Account {
             Identity::Anonymous => None,
             Identity::ConnectionString(_) => Some(FaultKind::Unauthenticated),
             Identity::Entra(_) => Some(FaultKind::NoRole),
+        }
+    }
+
+    /// What the credential says itself of its right to write; `None` if it says nothing.
+    pub fn says_of_writing(&self) -> Result<Option<MayWrite>, Fault> {
+        match &self.identity {
+            Identity::ConnectionString(rotating) => {
+                Ok(rotating.now(self.service)?.credential.says_of_writing())
+            }
+            Identity::Entra(_) | Identity::Anonymous => Ok(None),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Blobs in an Azure container, below a prefix.
 
 pub(super) mod listing;
+mod rights;
 
 use std::{path::Path, sync::Arc};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use url::Url;
 
-use super::shared_key::SharedKey;
+use super::{rights::MayWrite, shared_key::SharedKey};
 
 /// The emulator's published account, the same on every machine.
 const EMULATOR: &str = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;\
@@ -41,6 +41,23 @@ pub(super) enum Credential {
     SharedKey(SharedKey),
     /// A shared access signature: a query string without `?`.
     Sas(String),
+}
+
+/// The rights in the `sp` of a SAS that only read: to read, to list, to execute, to find by tags.
+const READING: &str = "rlef";
+
+impl Credential {
+    /// What it says itself of its right to write; `None` if it says nothing, as a SAS of a stored access policy.
+    pub fn says_of_writing(&self) -> Option<MayWrite> {
+        let Self::Sas(sas) = self else {
+            return Some(MayWrite::Yes("its storage credential is the account's key".to_owned()));
+        };
+        let (_, rights) = url::form_urlencoded::parse(sas.as_bytes()).find(|(name, _)| name == "sp")?;
+        if rights.chars().all(|right| READING.contains(right)) {
+            return Some(MayWrite::No);
+        }
+        Some(MayWrite::Yes(format!("its storage credential is a SAS with the rights {rights} (sp)")))
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -205,6 +222,26 @@ mod tests {
             Ok(("https://h:8443/acc", false)),
         );
         check("UseDevelopmentStorage=true", Ok(("http://127.0.0.1:10000/devstoreaccount1", true)));
+    }
+
+    #[test]
+    fn a_credential_says_whether_it_may_write_unless_a_stored_policy_does() {
+        let said_by = |credential: &str| {
+            let text = format!("BlobEndpoint=https://h/acc;{credential}");
+            text.parse::<ConnectionString>().unwrap().credential.says_of_writing()
+        };
+        let sas = |query: &str| said_by(&format!("SharedAccessSignature={query}"));
+        assert_eq!(sas("sv=1&sp=rl&sig=x"), Some(MayWrite::No));
+        assert_eq!(sas("sv=1&si=policy&sig=x"), None);
+        for rights in ["rw", "rlc", "rd", "ra", "x"] {
+            let said = sas(&format!("?sp={rights}&sv=1&sig=secret"));
+            let Some(MayWrite::Yes(why)) = said else { panic!("{rights}: {said:?}") };
+            assert!(why.contains(rights) && !why.contains("secret"), "{why}");
+        }
+        let Some(MayWrite::Yes(why)) = said_by(&format!("AccountName=acc;AccountKey={KEY}")) else {
+            panic!("a key")
+        };
+        assert!(why.contains("the account's key"), "{why}");
     }
 
     proptest::proptest! {

@@ -60,7 +60,13 @@ pub(super) fn of(error: Error, place: &str) -> Fault {
     if matches!(error, Error::Tls(_)) {
         return Fault::new(Service::Warehouse, kind, what);
     }
-    Fault::caused(Service::Warehouse, kind, what, error)
+    let code = match &error {
+        Error::Server(token) => Some(token.code().to_string().into()),
+        _ => None,
+    };
+    let mut fault = Fault::caused(Service::Warehouse, kind, what, error);
+    fault.code = code;
+    fault
 }
 
 fn server(error: &TokenError, place: &str) -> (FaultKind, String) {

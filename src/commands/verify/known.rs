@@ -13,8 +13,8 @@ use crate::{
     exit::{Exit, Stop},
     inputs::{InputError, Inputs},
     ports::{
-        Blobs, Fault, FaultKind, ReaderRole, StoredCatalogue, StoredTarget, Table, TargetReader, Unreadable,
-        Warehouse,
+        Blobs, Fault, FaultKind, ReaderRole, Service, StoredCatalogue, StoredTarget, Table, TargetReader,
+        Unreadable, Warehouse, within,
     },
     run::{
         Standing, WriterId, decisions, enforcements,
@@ -24,8 +24,8 @@ use crate::{
     },
     settings::{MarkerOnly, Settings},
     verify::{
-        checks::Ground, expect::RunSettings, facts::FactsSource, mapping::InputIndex, pass::World,
-        progress::Progress, report::Absent,
+        blobs::sources::SILENT_FOR, checks::Ground, expect::RunSettings, facts::FactsSource,
+        mapping::InputIndex, pass::World, progress::Progress, report::Absent,
     },
 };
 
@@ -183,10 +183,10 @@ impl Asked<'_> {
         Ok(Ok(index))
     }
 
-    /// Whether looking attempts up in the warehouse is cheap; why there is none, if it is gone or may not be read, which
-    /// leaves its checks out.
+    /// Whether looking attempts up in the warehouse is cheap; why there is none, if it is gone, silent or may not be read,
+    /// which leaves its checks out.
     async fn looks_up(&self, warehouse: &dyn Warehouse) -> Result<Result<bool, String>, Stop> {
-        let shape = match warehouse.shape().await {
+        let shape = match within(SILENT_FOR, || warehouse.shape()).await {
             Err(fault) if is_gone(&fault) => return Ok(Err(fault.chain())),
             shape => shape?,
         };
@@ -205,17 +205,20 @@ fn names(tables: &[Unreadable], table: &str) -> bool {
     tables.iter().any(|one| one.table == table)
 }
 
-/// Whether the fault says that the service is not there for this process, rather than for now.
+/// Whether the fault says that the service is not there for this process, rather than for now. A warehouse that gives no answer
+/// may be gone for good: what needs none is proven without it.
 fn is_gone(fault: &Fault) -> bool {
-    matches!(
-        fault.kind,
-        FaultKind::NotFound
-            | FaultKind::ContainerGone
-            | FaultKind::Denied
-            | FaultKind::NoRole
-            | FaultKind::Unauthenticated
-            | FaultKind::Misconfigured
-    )
+    let is_silent = fault.service == Service::Warehouse && fault.is_silence();
+    is_silent
+        || matches!(
+            fault.kind,
+            FaultKind::NotFound
+                | FaultKind::ContainerGone
+                | FaultKind::Denied
+                | FaultKind::NoRole
+                | FaultKind::Unauthenticated
+                | FaultKind::Misconfigured
+        )
 }
 
 fn run_settings(settings: &Settings, files: &dyn Blobs) -> RunSettings {

@@ -261,7 +261,7 @@ impl Process<'_> {
     /// Publishes the results, and ends the verification.
     async fn publish(&self, verified: &Verified, began_at: chrono::DateTime<Utc>) -> Result<Told, Stop> {
         let mut verification = self.asked.told(verified, began_at);
-        self.asked.sign(&mut verification, self.known);
+        self.asked.sign(&mut verification, self.known).await?;
         self.asked.publish_controls(self.known, &mut verification).await?;
         self.asked.keep(verified, &mut verification, self.state.subject()).await?;
         self.state.merged().await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Asked, Known};
+use super::Asked;
 use crate::{
     commands::{host::host, json::json},
     domain::AttemptId,
@@ -37,6 +37,7 @@ impl Asked<'_> {
             ));
         }
         remarks.extend(verified.old.map(old_rows));
+        remarks.extend(nothing_to_compare_with(verified));
         let altered = &self.settings.database.target_alters;
         if !altered.is_empty() {
             let columns: Vec<String> = altered.iter().map(ToString::to_string).collect();
@@ -140,22 +141,14 @@ impl Asked<'_> {
     pub(super) fn is_in_the_run_store(&self) -> bool {
         self.settings.verify_store_elsewhere().is_none()
     }
+}
 
-    /// Who verified, and whether they could have written what they compare.
-    pub(super) fn sign(&self, verification: &mut Verification, known: &Known<'_>) {
-        let role = &known.role;
-        verification.role.clone_from(&role.name);
-        verification.database = known.identity.to_string();
-        let mut reasons = Vec::new();
-        if !role.may_write.is_empty() {
-            reasons.push(format!("its role may write {}", role.may_write.join(", ")));
-        }
-        if self.is_in_the_run_store() {
-            reasons.push("it writes to the run store, which holds the outcomes".to_owned());
-        }
-        verification.independent = reasons.is_empty();
-        verification.not_independent = reasons;
-    }
+/// The checks that had nothing to compare with, each in how many rows or files, and why.
+fn nothing_to_compare_with(verified: &Verified) -> impl Iterator<Item = String> {
+    verified.tally.nothing.iter().map(|((check, nothing), times)| {
+        let name = check.check().name;
+        format!("{name} had nothing to compare with in {}: {}", count(*times), nothing.why())
+    })
 }
 
 /// A state that is taken up may be old, and what changed since in its rows is not seen.

@@ -82,11 +82,7 @@ fn verified(verification: &Verification, summary: &Summary) -> String {
 pub(super) fn checks(verification: &Verification) -> Vec<Cells> {
     let cells = verification.checks.iter().map(|check| Cells {
         name: check.name.clone(),
-        cells: vec![
-            count(check.compared),
-            count(check.different),
-            check.not_possible.clone().unwrap_or_default(),
-        ],
+        cells: vec![count(check.compared), count(check.different), check.left_out()],
     });
     cells.collect()
 }

@@ -61,8 +61,8 @@ pub struct Verification {
     /// Ids of `--attempts` that the run does not know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_attempts: Vec<AttemptId>,
-    /// Whether the reader's database role may not write the target, and its verify store is not the run store. What its
-    /// storage credential may write is not tried.
+    /// Whether neither the reader's database role nor its storage credential, or its user of a folder, may write what it
+    /// compares (tables, blobs, outcomes), and its verify store is not the run store.
     pub independent: bool,
     /// Why it is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -208,4 +208,7 @@ pub struct VerifyCheck {
     /// Rows in which it could not.
     #[serde(default)]
     pub rows_not_possible: u64,
+    /// Rows, or files, in which it had nothing to compare with, as an MD5 that no one keeps; the remarks say why.
+    #[serde(default)]
+    pub nothing_to_compare_with: u64,
 }

@@ -23,8 +23,8 @@ const AT_A_TIME: usize = 32;
 /// requests however many files there are. Level content asks for each file anyway.
 pub const MOST_LOOKS: u64 = 100_000;
 
-/// An account that gives no answer for so long is gone, as far as a verification can know.
-const SILENT_FOR: Duration = Duration::from_secs(20);
+/// An account, or a warehouse, that gives no answer for so long is gone, as far as a verification can know.
+pub const SILENT_FOR: Duration = Duration::from_secs(20);
 
 /// What may pass at a look at one file is waited for so long.
 const PASSING_FOR: Duration = Duration::from_mins(5);

@@ -8,7 +8,8 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    exit::Stop,
+    domain::FileKind,
+    exit::{Exit, Stop},
     ports::{BlobInfo, Blobs, Fault, FaultKind, Link, StoredTarget, Table},
     run::{
         WriterId,
@@ -21,6 +22,9 @@ use crate::{
 /// Prefixes that are listed at a time.
 const AT_A_TIME: usize = 4;
 
+/// Names of a page, as many as the service gives at most.
+const PAGE: u64 = 5_000;
+
 /// Every blob below the prefixes of the run's writers, on disk.
 pub struct ListedTarget {
     /// [`BlobInfo`]s, by [`NameKey`].
@@ -31,17 +35,51 @@ pub struct ListedTarget {
     pub requests: u64,
 }
 
-/// Lists what the writers of the run may have written; why not, if that is refused. A container that is gone holds nothing; of
-/// a folder that is gone nothing is known, for it may not be mounted.
+/// What became of a listing.
+enum Listing {
+    Done(ListedTarget),
+    /// It was given up after so many requests.
+    TooLong(u64),
+    /// Why the container may not be listed.
+    Refused(String),
+}
+
+/// Lists what the writers of the run may have written, `files` files or so; why not, if that is refused. Below each writer it takes
+/// requests, so that of many writers the whole folders are listed, unless that turns out to be longer: other files lie there too.
 pub async fn list_target(
     target: &Arc<dyn Blobs>,
     writers: &BTreeSet<WriterId>,
+    files: u64,
     buckets: usize,
 ) -> Result<Result<ListedTarget, String>, Stop> {
+    let prefixes: Vec<String> = UncleanWriters::all(writers).blob_prefixes().collect();
+    let folders = FileKind::ALL.map(|kind| format!("{}/", kind.folder()));
+    let (most, mut given_up) = (prefixes.len() as u64, 0);
+    if most > folders.len() as u64 + files / PAGE {
+        match list(target, folders.into(), most, (writers, buckets)).await? {
+            Listing::Done(listed) => return Ok(Ok(listed)),
+            Listing::Refused(why) => return Ok(Err(why)),
+            Listing::TooLong(requests) => given_up = requests,
+        }
+    }
+    match list(target, prefixes, u64::MAX, (writers, buckets)).await? {
+        Listing::Done(listed) => Ok(Ok(ListedTarget { requests: listed.requests + given_up, ..listed })),
+        Listing::Refused(why) => Ok(Err(why)),
+        Listing::TooLong(_) => Err(Stop::new(Exit::Bug, "a listing without a limit was given up")),
+    }
+}
+
+/// Lists these prefixes, and keeps the blobs of these writers. A container that is gone holds nothing; of a folder that is gone
+/// nothing is known, for it may not be mounted.
+async fn list(
+    target: &Arc<dyn Blobs>,
+    prefixes: Vec<String>,
+    most: u64,
+    (writers, buckets): (&BTreeSet<WriterId>, usize),
+) -> Result<Listing, Stop> {
     let mut dealt = Buckets::new(buckets)?;
     let (mut count, mut requests) = (0, 0);
     let in_folder = target.is_folder();
-    let prefixes: Vec<String> = UncleanWriters::all(writers).blob_prefixes().collect();
     let mut pages =
         stream::iter(prefixes).map(|prefix| target.list_in_full(&prefix)).flatten_unordered(AT_A_TIME);
     while let Some(page) = pages.next().await {
@@ -52,17 +90,23 @@ pub async fn list_target(
                 continue;
             }
             Err(fault) if fault.kind.is_refusal() => {
-                return Ok(Err(format!("{} may not be listed: {}", target.location(), fault.chain())));
+                let why = format!("{} may not be listed: {}", target.location(), fault.chain());
+                return Ok(Listing::Refused(why));
             }
             Err(fault) => return Err(fault.into()),
         };
         requests += 1;
-        count += page.len() as u64;
+        if requests > most {
+            return Ok(Listing::TooLong(requests));
+        }
         for blob in page {
-            dealt.push(NameKey::of(0, &blob.name, in_folder).bucket(buckets), &blob)?;
+            if of_blob(&blob.name).is_some_and(|writer| writers.contains(&writer)) {
+                count += 1;
+                dealt.push(NameKey::of(0, &blob.name, in_folder).bucket(buckets), &blob)?;
+            }
         }
     }
-    Ok(Ok(ListedTarget { blobs: dealt.finish()?, count, requests }))
+    Ok(Listing::Done(ListedTarget { blobs: dealt.finish()?, count, requests }))
 }
 
 /// Empties a scratch prefix; a folder that was never made holds nothing.

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    domain::{AttemptId, FileReceipt, Migrated, text::trim},
+    domain::{AttemptId, FileReceipt, Migrated},
     ports::{Fault, StoredRow, Table},
     run::{
         lines::{Buckets, SpooledBuckets},
         source_files::{Container, Containers, NameKey, buckets_for, is_of_the_past},
     },
-    verify::expect::Expected,
+    verify::expect::{Expected, text::trim},
 };
 
 /// What was seen of a source file.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::super::{
     blobs::wanted::{Seen, WantedFile},
     findings::{Difference, Findings, Kind, Lack},
+    nothing::Nothing,
     table::CheckId,
 };
 use crate::{
@@ -36,8 +37,11 @@ pub fn source(file: &WantedFile, findings: &mut Findings) {
         (_, lack) => return lack.into_iter().for_each(|lack| findings.lacking(check, lack)),
     };
     let Some(recorded) = &file.recorded else { return findings.lacking(check, Lack::Digest) };
-    let is_same = recorded.bytes == bytes
-        && md5.zip(md5_of(recorded)).is_none_or(|(stored, recorded)| stored == recorded);
+    let of_both = md5.zip(md5_of(recorded));
+    if of_both.is_none() {
+        findings.nothing(check, Nothing::SourceMd5);
+    }
+    let is_same = recorded.bytes == bytes && of_both.is_none_or(|(stored, recorded)| stored == recorded);
     findings.holds(check, is_same, Kind::Other, || {
         format!("file {}: its source is not what was copied: another length or stored MD5", file.order)
     });
@@ -108,15 +112,18 @@ fn metadata(file: &WantedFile, run: &RunName, found: &BlobInfo, findings: &mut F
     }
 }
 
-/// A file of which no MD5 is known has none to compare.
 fn md5(file: &WantedFile, found: &BlobInfo, findings: &mut Findings) {
     let of_source = match &file.source {
         Seen::There { md5, .. } => *md5,
         _ => None,
     };
-    if let Some(want) = file.recorded.as_ref().and_then(md5_of).or(of_source) {
-        let stored = found.md5.map_or_else(String::new, md5_hex);
-        compare(file, CheckId::BlobMd5, "stored MD5", &md5_hex(want), &stored, findings);
+    let check = CheckId::BlobMd5;
+    match file.recorded.as_ref().and_then(md5_of).or(of_source) {
+        Some(want) => {
+            let stored = found.md5.map_or_else(String::new, md5_hex);
+            compare(file, check, "stored MD5", &md5_hex(want), &stored, findings);
+        }
+        None => findings.nothing(check, Nothing::Md5),
     }
 }
 

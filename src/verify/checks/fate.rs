@@ -1,11 +1,12 @@
 //! Rows that were not migrated: the target holds nothing of a failed row, and what the code of a skipped row says.
 
 use super::super::{
+    expect::text::trim,
     findings::{Findings, Kind, Lack},
     table::CheckId,
 };
 use crate::{
-    domain::{FailCode, MappingState, SkipCode, text::trim},
+    domain::{FailCode, MappingState, SkipCode},
     ports::Table,
 };
 

@@ -2,16 +2,14 @@
 
 use super::{
     super::{
+        expect::text::{equal_key, trim, words},
         findings::{Findings, Kind, Lack, Place, Want},
         rows::{Beside, StoredSubmission},
         table::CheckId,
     },
     Ground,
 };
-use crate::{
-    domain::text::{equal_key, trim, words},
-    ports::{Cell, Table},
-};
+use crate::ports::{Cell, Table};
 
 /// The name of the assessment begins with the exercise's first two words and ends with the mapping's unit version; an
 /// assessment of exactly that name wins over others.
@@ -21,10 +19,9 @@ fn is_of(ground: &Ground<'_>, exercise: &str, version: &str, name: &str) -> bool
     let exact = format!("{} {version}", first.join(" "));
     let key = equal_key(name);
     let begins = words(name).take(2).eq(first.iter().copied()) && first.len() == 2;
-    let is_exact = key == exact.as_str();
-    let exact_exists =
-        || ground.catalogue.assessments.values().any(|(name, _)| equal_key(name) == exact.as_str());
-    begins && key.ends_with(version.as_ref()) && (is_exact || !exact_exists())
+    let is_exact = key == exact;
+    let exact_exists = || ground.catalogue.assessments.values().any(|(name, _)| equal_key(name) == exact);
+    begins && key.ends_with(&version) && (is_exact || !exact_exists())
 }
 
 /// The assessment of the grade is the one that exercise and version name.

@@ -2,17 +2,14 @@
 
 use super::{
     super::{
-        expect::report::ExpectedScore,
+        expect::{report::ExpectedScore, text::equal_key},
         findings::{Findings, Kind, Lack, Place, Want},
         rows::{Beside, StoredSubmission},
         table::CheckId,
     },
     Ground, assessment_id,
 };
-use crate::{
-    domain::text::equal_key,
-    ports::{Cell, StoredRow, Table},
-};
+use crate::ports::{Cell, StoredRow, Table};
 
 const ALL: [CheckId; 4] =
     [CheckId::MarksPresent, CheckId::MarksSections, CheckId::MarksValues, CheckId::MarksComments];
@@ -96,7 +93,7 @@ fn matching<'s>(label: &str, sections: &'s [(String, String)]) -> Vec<&'s str> {
     if !equal.is_empty() {
         return equal;
     }
-    let behind = |text: &str| text.strip_prefix(label.as_ref()).and_then(|rest| rest.chars().next());
+    let behind = |text: &str| text.strip_prefix(label.as_str()).and_then(|rest| rest.chars().next());
     those(&|text| behind(text).is_some_and(|next| !next.is_alphanumeric()))
 }
 

@@ -3,6 +3,7 @@
 use super::super::{
     expect::{Expected, RunSettings},
     findings::{Findings, Kind, Lack},
+    nothing::Nothing,
     table::CheckId,
 };
 use crate::domain::{Migrated, NoteCode};
@@ -49,10 +50,10 @@ pub fn report(expected: &Expected, findings: &mut Findings) {
 /// The one note that a second reading of the input row can confirm.
 pub fn count_note(expected: &Expected, outcome: &Migrated, findings: &mut Findings) {
     let check = CheckId::FilesCountNote;
-    // A recovered row whose facts had changed could not be decided again: it has no notes.
+    // A recovered row whose facts had changed could not be decided again: it has no notes, and no number of marks.
     match expected.counts_differ {
         None => findings.lacking(check, Lack::Inputs),
-        Some(_) if outcome.recovered => {}
+        Some(_) if outcome.recovered && outcome.marks.is_none() => findings.nothing(check, Nothing::Notes),
         Some(differ) => {
             let noted = outcome.notes.iter().any(|note| note.code == NoteCode::FilesCountDiffers);
             findings.holds(check, noted == differ, Kind::Other, || {

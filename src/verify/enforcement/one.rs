@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::{Key, Rule, StandingRow, text};
 use crate::{
-    domain::{enforcement_id, text::trim},
+    domain::enforcement_id,
     ports::{Cell, StoredRow, Table},
     verify::{
         checks::Ground,
-        expect::grades::most_attempts,
+        expect::{grades::most_attempts, text::trim},
         findings::{Findings, Kind, Lack, Place, Want},
         surplus::KnownSubmissions,
         table::CheckId,

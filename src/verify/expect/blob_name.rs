@@ -1,6 +1,7 @@
 //! The name of a file's blob, stated a second time.
 
-use crate::domain::{AttemptId, FileKind, text::is_blank_char};
+use super::text::is_blank_char;
+use crate::domain::{AttemptId, FileKind};
 
 /// Longest name within a blob's name, in bytes.
 const LONGEST: usize = 150;

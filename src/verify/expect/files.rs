@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::Person;
-use crate::domain::{AttemptId, FileKind, SubmissionRow, text::trim};
+use super::{Person, text::trim};
+use crate::domain::{AttemptId, FileKind, SubmissionRow};
 
 /// One file that the input row names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The final grade and the malpractice rule, stated a second time as tables.
 
-use crate::domain::text::{trim, words};
+use super::text::{trim, words};
 
 /// What a grade means.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,11 +9,9 @@ use super::{
     super::findings::Lack,
     dates::{Date, date},
     grades::{Outcome, grade},
-};
-use crate::domain::{
-    Decimal, Facts, Report, Score, Value,
     text::{is_blank, trim, words},
 };
+use crate::domain::{Decimal, Facts, Report, Score, Value};
 
 /// What the warehouse says of one attempt.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@ use crate::{
     domain::AttemptId,
     verify::{
         findings::{Findings, Lack},
+        nothing::Nothing,
         table::{CHECKS, CheckId},
     },
 };
@@ -24,6 +25,8 @@ pub struct Tally {
     pub compared: [u64; CHECKS.len()],
     /// Rows in which a check could not compare everything, by reason.
     pub lacking: BTreeMap<(CheckId, Lack), u64>,
+    /// Rows or files in which a check had nothing to compare with, by reason.
+    pub nothing: BTreeMap<(CheckId, Nothing), u64>,
     /// At a second look: what becomes of the checks that are looked at again.
     pub watched: Watched,
 }
@@ -36,6 +39,7 @@ impl Default for Tally {
             met: BTreeSet::new(),
             compared: [0; CHECKS.len()],
             lacking: BTreeMap::new(),
+            nothing: BTreeMap::new(),
             watched: Watched::default(),
         }
     }
@@ -56,6 +60,9 @@ impl Tally {
         for (check, lack) in findings.all_lacking() {
             self.lack(check, lack, 1);
         }
+        for (check, nothing) in findings.all_nothing() {
+            self.nothing(check, nothing, 1);
+        }
     }
 
     /// A check compared something in so many rows.
@@ -63,6 +70,11 @@ impl Tally {
         if let Some(compared) = self.compared.get_mut(check.index()) {
             *compared += rows;
         }
+    }
+
+    /// A check had nothing to compare with in so many rows.
+    pub fn nothing(&mut self, check: CheckId, nothing: Nothing, rows: u64) {
+        *self.nothing.entry((check, nothing)).or_default() += rows;
     }
 
     /// A check could not compare everything in so many rows.

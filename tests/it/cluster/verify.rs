@@ -61,6 +61,12 @@ async fn a_run_whose_pods_were_killed_is_verified_and_a_planted_difference_fails
     let verified = verification(&world).await;
     assert_eq!(verified.result.to_string(), "VERIFIED", "{}", verified.verdict);
     assert_eq!(verified.role, role);
+    // Its database role only reads; the account's key is the run's.
+    let reasons = &verified.not_independent;
+    assert!(
+        !verified.independent && reasons.iter().all(|why| why.contains("the account's key")),
+        "{reasons:?}"
+    );
     let account = text(&release.pods("verify")[0], "/spec/serviceAccountName");
     assert_eq!(account, "r-rogo-migrate-verify");
 

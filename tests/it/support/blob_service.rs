@@ -59,6 +59,8 @@ struct State {
     refused: BTreeMap<(String, String), Refusal>,
     /// Of every listing of a container.
     unlisted: BTreeMap<String, Refusal>,
+    /// Of every write into a container.
+    unwritten: BTreeMap<String, Refusal>,
     /// Names of a page, if a request does not say it.
     page_size: Option<usize>,
 }
@@ -130,6 +132,11 @@ impl BlobService {
     /// From now on every listing of this container is refused.
     pub fn refuse_listing(&self, container: &str, refusal: Refusal) {
         self.state.lock().unwrap().unlisted.insert(container.to_owned(), refusal);
+    }
+
+    /// From now on nothing is written into this container.
+    pub fn refuse_writing(&self, container: &str, refusal: Refusal) {
+        self.state.lock().unwrap().unwritten.insert(container.to_owned(), refusal);
     }
 
     /// From now on a page of a listing holds so many names.
@@ -205,6 +212,9 @@ impl State {
         if let Some((status, code)) = refusal {
             return refused(*status, code);
         }
+        if let (Some((status, code)), "PUT") = (self.unwritten.get(&place.0), request.method.as_str()) {
+            return refused(*status, code);
+        }
         let asks = |pair: &str| query.split('&').any(|own| own == pair);
         match request.method.as_str() {
             "GET" if asks("comp=list") => match self.unlisted.get(&place.0) {
@@ -263,6 +273,11 @@ impl State {
             },
             None => None,
         };
+        if let Some(condition) = request.header("if-match")
+            && self.blobs.get(&place).is_none_or(|blob| format!("\"{}\"", etag(blob)) != condition)
+        {
+            return refused(412, "ConditionNotMet");
+        }
         if self.blobs.contains_key(&place) {
             if request.header("if-none-match") == Some("*") {
                 return refused(409, "BlobAlreadyExists");

@@ -1,7 +1,7 @@
 //! What blob services store beside the bytes, and folders do not: encodings, the MD5 of sources, copies that the service makes
 //! by itself. Corruptions of it are planted by another client. Shares no code with `src/verify`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use azure_storage_blob::models::{BlobClientSetPropertiesOptions, BlockBlobClientUploadOptions};
 use md5::{Digest, Md5};
@@ -17,7 +17,7 @@ use super::{
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
-    blob_service::{BlobService, Habit, app_in, sample_in},
+    blob_service::{Blob, BlobService, Habit, app_in, sample_in},
     csv::Csv,
 };
 
@@ -213,4 +213,51 @@ async fn bytes_that_a_service_copied_by_itself_are_compared_with_the_md5_that_th
         by_attempt(&app),
         found([(&file.attempt, &["blob_md5", "content_receipt", "content_source"])])
     );
+}
+
+/// Registers writers in the run's store as the processes of many shards do, which wrote nothing.
+fn register(app: &TestApp<'_>, writers: usize) {
+    let folder = app.out.path().join("runs/rogo/writers");
+    let known = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let known = known.filter(|path| path.extension().is_some_and(|end| end == "json")).last().unwrap();
+    let mut record: Value = serde_json::from_slice(&fs::read(known).unwrap()).unwrap();
+    for number in 0..writers {
+        let id = format!("{number:012x}");
+        record["id"] = id.as_str().into();
+        record["started_at"] = "2020-01-01T00:00:00Z".into();
+        fs::write(folder.join(format!("{id}.json")), record.to_string()).unwrap();
+    }
+}
+
+/// Of many writers the whole folders are listed, unless that takes more requests: then below each writer.
+#[tokio::test]
+async fn level_blobs_of_many_writers_takes_no_request_for_each_of_them() {
+    let service = BlobService::start(&[Habit::Copies]).await;
+    service.set_page_size(PAGE);
+    let sample = sample_in(&service, 12, 61, small).await;
+    let app = app_in(&service, &sample).await;
+    app.run(&["run"]).await.expect(0);
+    register(&app, 100);
+    let folder = files(&app).await[0].blob.split('/').next().unwrap().to_owned();
+    // Of another run, and of a writer of this one.
+    let insert = |name: &str| service.insert("files", &format!("{folder}/{name}"), Blob::default());
+    (0..300).for_each(|number| insert(&format!("ffffffffffff/{number}_1_x.pdf")));
+    let verified = async |code: i32| {
+        verify(&app, &["--level", "blobs"]).await.expect(code);
+        let seen = verification(&app)["files"].clone();
+        ["named", "blobs", "target_requests"].map(|name| seen[name].as_u64().unwrap())
+    };
+    let [named, blobs, requests] = verified(0).await;
+    assert_eq!((blobs, requests), (named, 2), "a page of each folder");
+    // The others' files take more pages than there are prefixes.
+    service.set_page_size(1);
+    let [_, in_ones, requests] = verified(0).await;
+    assert_eq!(in_ones, named);
+    let prefixes = 2 * 101;
+    assert!(requests > 2 * prefixes && requests <= 2 * prefixes + named, "{requests}");
+    service.set_page_size(PAGE);
+    insert("000000000007/12_1_x.pdf");
+    let [_, blobs, _] = verified(1).await;
+    assert_eq!(blobs, named + 1);
+    assert_eq!(by_attempt(&app), found([("12", &["blobs_surplus"])]));
 }

@@ -212,6 +212,12 @@ const RULES: &[Rule] = &[
         "submission_file_size file_sizes",
     ),
     rule("URLs with a query", |_, _| true, |_, files| files[0].url.push_str("?x"), "file_urls"),
+    rule(
+        "blanks that no one sees kept",
+        |_, one| !one.email.is_empty(),
+        |one, _| one.email.insert_str(0, "\u{a0}\u{200b}"),
+        LEARNER,
+    ),
 ];
 
 /// Learner, assessment and context.

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{blobs::files, by_attempt, corruptions::in_folders, small, verification, verify};
+use super::{blobs::files, by_attempt, check, corruptions::in_folders, small, verification, verify};
 use crate::support::{
     app::{Sample, TestApp},
     blob_service::{BlobService, Habit, app_in, sample_in},
@@ -92,6 +92,38 @@ async fn bytes_that_were_not_compared_take_the_place_of_no_manifest() {
     assert_eq!(by_attempt(&app), BTreeMap::from([(file.attempt, found)]));
 }
 
+/// A check that has nothing to compare with is not passed over: it is counted, and without anything better it was not possible.
+#[tokio::test]
+async fn files_of_which_no_md5_is_known_are_counted_and_only_their_bytes_verify_them() {
+    let service = BlobService::start(&[Habit::Copies, Habit::KeepsNoMd5]).await;
+    let sample = sample_in(&service, 6, 75, small).await;
+    let app = app_in(&service, &sample).await;
+    app.run(&["run"]).await.expect(0);
+    let without = "neither the outcome nor the source has an MD5 of the file";
+    let nothing = |name: &str| {
+        let result = verification(&app);
+        let line = check(&result, name).clone();
+        assert_eq!(line["nothing_to_compare_with"], result["files"]["named"], "{line}");
+        let told = format!("{name} had nothing to compare with in ");
+        let remarks = result["remarks"].as_array().unwrap();
+        assert!(remarks.iter().any(|remark| remark.as_str().unwrap().starts_with(&told)), "{remarks:?}");
+        (line["compared"].as_u64().unwrap(), line["not_possible"].as_str().map(str::to_owned))
+    };
+    let ended = verify(&app, &["--level", "blobs"]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART at level blobs: 6 rows"), "{}", ended.stdout);
+    let line = ended.stdout.lines().find(|line| line.starts_with("blob_md5 ")).unwrap();
+    assert!(line.contains(without) && line.contains("; nothing to compare with in "), "{line}");
+    assert_eq!(nothing("blob_md5"), (0, Some(without.to_owned())));
+    // Their lengths were compared.
+    let (compared, not_possible) = nothing("source_files_unchanged");
+    assert!(compared > 0 && not_possible.is_none(), "{not_possible:?}");
+
+    assert_eq!(look(&app, &[]).await, ALL);
+    for name in ["blob_md5", "content_receipt"] {
+        assert_eq!(nothing(name), (0, None), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_part_does_not_count_once_rows_were_moved_again() {
     let sample = Sample::in_folder(12, 72, small).await;
@@ -138,8 +170,9 @@ async fn a_part_does_not_count_beside_those_of_another_program_or_of_other_setti
         assert!(ended.stdout.starts_with(SOME), "{}", ended.stdout);
         let result = verification(&app);
         assert_eq!(result["files"]["content"]["parts_verified"], json!([2]));
-        let told = result["remarks"][0].as_str().unwrap();
-        assert!(told.starts_with("part 1 of 2, verified at 20"), "{told}");
+        let remarks = result["remarks"].as_array().unwrap().iter().filter_map(Value::as_str);
+        let mut of_parts = remarks.filter(|remark| remark.starts_with("part 1 of 2, verified at 20"));
+        let told = of_parts.next().unwrap_or_else(|| panic!("{result}"));
         let ends = format!("because it is of {why}: verify --content 1/2 again");
         assert!(told.ends_with(&ends) && ended.stderr.contains(&ends), "{told}\n{}", ended.stderr);
     }

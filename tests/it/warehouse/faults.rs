@@ -232,6 +232,7 @@ async fn what_lasts_is_given_back_as_unavailable() {
     let fault = warehouse.fetch(&ids([1, 2])).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable);
     assert!(fault.what.contains("40501"), "{fault}");
+    assert!(!fault.is_silence(), "the server answered");
     assert_eq!(warehouse.fetch(&ids([1])).await.unwrap().len(), 1);
     server.script.refuse_ids([], 0);
     assert_eq!(warehouse.fetch(&ids([1, 2])).await.unwrap().len(), 2);
