@@ -84,9 +84,9 @@ pub async fn look_at_sources(
                 (Some(url), Some(_)) if is_of_the_past(url) => {
                     let is_due = wanted.of_the_past <= most_looks;
                     if is_due {
-                        due.push(file)
+                        due.push(file);
                     } else {
-                        seen.push(WantedFile { source: Seen::NotListed, ..file })
+                        seen.push(WantedFile { source: Seen::NotListed, ..file });
                     }
                 }
                 (Some(_), Some(_)) if looked_at.contains(&container) => due.push(file),

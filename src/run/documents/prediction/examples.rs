@@ -26,16 +26,16 @@ impl Prediction {
         let unknown = &self.not_predictable;
         let of = Examples { prediction: self, came };
         let migrated = |fate: &Fate| matches!(fate, Fate::Migrated(_));
-        let mut found = vec![of.differ("migrated".into(), &outcomes.migrated, books.migrated, migrated)];
+        let mut found = vec![of.differ("migrated", &outcomes.migrated, books.migrated, migrated)];
         for (code, counted) in outcomes.failed.iter().filter(|(code, _)| !unknown.failed.contains(code)) {
             let rows = books.failed.get(code).copied().unwrap_or_default();
             let is_so = |fate: &Fate| matches!(fate, Fate::Failed { code: own, .. } if own == code);
-            found.push(of.differ(format!("failed {code}"), counted, rows, is_so));
+            found.push(of.differ(&format!("failed {code}"), counted, rows, is_so));
         }
         for (code, counted) in outcomes.skipped.iter().filter(|(code, _)| !unknown.skipped.contains(code)) {
             let rows = books.skipped.get(code).copied().unwrap_or_default();
             let is_so = |fate: &Fate| matches!(fate, Fate::Skipped { code: own, .. } if own == code);
-            found.push(of.differ(format!("skipped {code}"), counted, rows, is_so));
+            found.push(of.differ(&format!("skipped {code}"), counted, rows, is_so));
         }
         for (code, counted) in outcomes.notes.iter().filter(|(code, _)| !unknown.notes.contains(code)) {
             let rows = books.notes.get(code).copied().unwrap_or_default();
@@ -43,7 +43,7 @@ impl Prediction {
                 Fate::Migrated(migrated) => migrated.notes.iter().any(|note| note.code == *code),
                 Fate::Failed { .. } | Fate::Skipped { .. } => false,
             };
-            found.push(of.differ(format!("note {code}"), counted, rows, is_so));
+            found.push(of.differ(&format!("note {code}"), counted, rows, is_so));
         }
         found.into_iter().flatten().collect()
     }
@@ -58,7 +58,7 @@ impl Examples<'_> {
     /// `rows` is the number of rows of this outcome: if that differs, the count says it.
     fn differ(
         &self,
-        what: String,
+        what: &str,
         counted: &Counted,
         rows: u64,
         is_so: impl Fn(&Fate) -> bool,
