@@ -43,7 +43,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
     let store = connect::run_store(settings)?;
     let results = connect::verify_store_elsewhere(settings)?.unwrap_or_else(|| store.clone());
-    let (plan, summary) = result::result(settings, &store).await?;
+    let (plan, summary) = result::result(settings, verify.level, &store).await?;
     connect::tell_purged(&store).await?;
     // Temporary tables belong to one session.
     let connections = if args.self_test { 1 } else { CONNECTIONS };
