@@ -38,7 +38,7 @@ pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 /// Merges, writes the results and prints the summary; 69 where rows are without an outcome. In a cluster it
 /// waits for the shard Job first.
 pub async fn run(settings: &Settings, teller: &Teller) -> Result<End, Stop> {
-    own_inputs::refuse(settings)?;
+    own_inputs::refuse(settings).await?;
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
