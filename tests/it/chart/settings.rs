@@ -276,14 +276,24 @@ fn a_connection_string_is_used_if_it_is_said_to_be() {
     let account = "env/AZURE_STORAGE_CONNECTION_STRING/valueFrom/secretKeyRef/key";
     let warehouse = "env/DATA_WAREHOUSE_CONNECTION_STRING/valueFrom/secretKeyRef/key";
     check(&[
-        ("credentials.account.enabled=true", PODS, account, json!("AZURE_STORAGE_CONNECTION_STRING")),
+        (
+            "credentials.as=env credentials.account.enabled=true",
+            PODS,
+            account,
+            json!("AZURE_STORAGE_CONNECTION_STRING"),
+        ),
         (
             "credentials.account.enabled=false storage.accountUrl=https://a.example",
             PODS,
             "env/AZURE_STORAGE_CONNECTION_STRING",
             Value::Null,
         ),
-        ("credentials.warehouse.enabled=true", PODS, warehouse, json!("DATA_WAREHOUSE_CONNECTION_STRING")),
+        (
+            "credentials.as=env credentials.warehouse.enabled=true",
+            PODS,
+            warehouse,
+            json!("DATA_WAREHOUSE_CONNECTION_STRING"),
+        ),
         (
             "credentials.warehouse.enabled=false warehouse.folder=az://warehouse",
             PODS,
