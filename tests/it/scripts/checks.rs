@@ -84,9 +84,9 @@ fn a_test_that_skipped_itself_is_counted_as_skipped_and_in_ci_it_is_a_failure() 
 }
 
 /// A runner that knows these tests.
-const LIST: &str = r#"#!/bin/sh
+const LIST: &str = r"#!/bin/sh
 printf '%s: test\n' chart::live::a chart::live_documents::b chart::names::c cluster::d
-"#;
+";
 
 #[test]
 fn what_the_chart_leaves_out_without_a_cluster_is_counted_as_skipped_once() {
