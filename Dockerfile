@@ -9,8 +9,8 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 # jemalloc is built with make, which the slim image lacks.
 RUN command -v make || { apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*; }
-# With a version: the list of dependencies in the binary itself (cargo audit bin reads it), by this cargo-auditable.
-ARG AUDITABLE=
+# The binary itself holds the list of its dependencies (cargo audit bin reads it), by this cargo-auditable; blank: it holds none.
+ARG AUDITABLE=0.7.7
 # The same binary from the same sources, wherever cargo keeps them and whichever machine builds it: jemalloc's configure would ask the
 # CPU for the width of its addresses, and the kernel for the size of its huge pages.
 ENV RUSTFLAGS="--remap-path-prefix=/usr/local/cargo=cargo --remap-path-prefix=/build=." \

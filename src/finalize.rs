@@ -10,9 +10,10 @@ pub mod results;
 pub mod fold;
 mod slices;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use chrono::Utc;
 use encoding_rs::Encoding;
 use futures_util::future::BoxFuture;
 
@@ -25,7 +26,7 @@ use crate::{
     run::{
         Decided, Lost, heartbeats,
         lock::{LockedRun, Quiet},
-        orphans::Swept,
+        orphans::{Kept, Orphans, Swept},
         purged,
     },
 };
@@ -80,16 +81,72 @@ pub struct FinalizeContext<'a> {
     pub events: &'a Events,
 }
 
-/// Merges, checks, writes, then sweeps. Rows without an outcome are no error of this function:
-/// [`Totals::incomplete`] turns them into the way the process ends. Nor is a sweep that fails: the results stand.
-/// Credentials that are refused meanwhile are being rotated: 75.
-///
-/// The lock is held on, until the caller has published the summary: a rollback that waits for it finds all results.
-pub async fn finalize(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
-    merge(context).await.map_err(|stop| stop.at(Moment::AfterPlan))
+/// Publishes the summary, and what is made of it.
+#[async_trait]
+pub trait PublishSummary: Sync {
+    /// What the caller learns of it.
+    type Published: Send;
+
+    /// Publishes the summary of these totals in the place of an earlier one.
+    async fn publish(&self, totals: &Totals) -> Result<Self::Published, Stop>;
 }
 
-async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
+/// A run whose results are published and whose orphans are removed.
+pub struct Finalized<P> {
+    /// What was found and done.
+    pub totals: Totals,
+    /// What was published last.
+    pub published: P,
+    /// The lock is held on: a rollback that waits for it finds all results.
+    pub quiet: Quiet,
+}
+
+/// Merges, checks, publishes all results, then sweeps and publishes the summary once more: a process that is killed during
+/// the sweep leaves a result. Rows without an outcome are no error of this function:
+/// [`Totals::incomplete`] turns them into the way the process ends. Nor is a sweep that fails: the results stand.
+/// Credentials that are refused meanwhile are being rotated: 75.
+pub async fn finalize<P: PublishSummary>(
+    context: &FinalizeContext<'_>,
+    summary: &P,
+) -> Result<Finalized<P::Published>, Stop> {
+    let finalizing = async {
+        let Merge { mut totals, mut quiet, lost } = merge(context).await?;
+        quiet.still_held().await?;
+        let mut published = summary.publish(&totals).await?;
+        if totals.sweeping {
+            sweep(context, &mut totals, &mut quiet, &lost).await;
+            quiet.still_held().await?;
+            published = summary.publish(&totals).await?;
+        }
+        Ok(Finalized { totals, published, quiet })
+    };
+    finalizing.await.map_err(|stop: Stop| stop.at(Moment::AfterPlan))
+}
+
+/// What is merged and published, but for the summary.
+struct Merge {
+    totals: Totals,
+    quiet: Quiet,
+    /// Rows whose blobs the sweep leaves alone.
+    lost: BTreeSet<AttemptId>,
+}
+
+async fn sweep(
+    context: &FinalizeContext<'_>,
+    totals: &mut Totals,
+    quiet: &mut Quiet,
+    lost: &BTreeSet<AttemptId>,
+) {
+    let began = Instant::now();
+    match sweep::remove(quiet, &context.run, context.files, lost).await {
+        Ok(Swept { removed, kept }) => (totals.orphans, totals.kept) = (removed, kept),
+        Err(fault) => totals.unswept = Some(fault.chain()),
+    }
+    totals.sweeping = false;
+    totals.elapsed += began.elapsed();
+}
+
+async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
     let began = Instant::now();
     let LockedRun { store, plan, target, .. } = context.run;
 
@@ -123,11 +180,6 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
     lost.record(store).await?;
     merged.standing().publish(store, plan, drafts.receipts.root).await?;
     drafts.publish(store, context.out).await?;
-    let swept = sweep::remove(&mut quiet, &context.run, context.files, lost.attempts()).await;
-    let (Swept { removed: orphans, kept }, unswept) = match swept {
-        Ok(swept) => (swept, None),
-        Err(fault) => (Swept::default(), Some(fault.chain())),
-    };
     let totals = Totals {
         rows: plan.rows,
         rows_left_out: plan.rows_left_out,
@@ -138,12 +190,14 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<(Totals, Quiet), Stop> {
         course: Box::new(drafts.fold.finish(pinned)),
         missing,
         lost: lost_rows,
-        orphans,
-        kept,
+        sweeping: !quiet.unclean().is_empty(),
+        orphans: Orphans::default(),
+        kept: Kept::default(),
         writers,
         beats,
-        unswept,
+        unswept: None,
+        balanced_at: Utc::now(),
         elapsed: began.elapsed(),
     };
-    Ok((totals, quiet))
+    Ok(Merge { totals, quiet, lost: lost.attempts().clone() })
 }

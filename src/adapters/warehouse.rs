@@ -20,6 +20,7 @@ mod preflight;
 mod prefix;
 mod rows;
 mod scan;
+mod secret;
 mod tables;
 mod tries;
 mod values;

@@ -1,6 +1,7 @@
 //! `finalize`: merges what the shards recorded; by hand at once, in a cluster after the shard Job.
 
 mod next;
+mod publish;
 mod submissions;
 
 use std::time::Duration;
@@ -10,37 +11,24 @@ use futures_util::FutureExt;
 
 use crate::{
     adapters::kubernetes::ClusterJob,
-    exit::{End, Exit, Moment, Stop},
-    finalize::{FinalizeContext, InputRows, books::Totals},
-    ports::{Fault, FaultKind, TargetReader},
+    exit::{End, Moment, Stop},
+    finalize::{FinalizeContext, InputRows},
+    ports::TargetReader,
     run::{
-        Missing, Plan, RunStore, Summary, Warning, WarningCode,
+        Plan, RunStore,
         lock::LockedRun,
-        names,
         pins::{Loss, Present, differences},
-        results,
     },
     settings::Settings,
     telemetry::{self, Step, step},
-    watch::{
-        rerun,
-        wait::{self, JobWait, WaitEnd},
-    },
+    watch::wait::{self, JobWait, WaitEnd},
 };
 
-use self::submissions::Submissions;
+pub(super) use self::publish::Published;
+use self::{publish::Publisher, submissions::Submissions};
 use super::{
-    await_plan::await_plan,
-    compare::unchanged,
-    connect,
-    decided::decided,
-    frozen,
-    json::json,
-    limited::{Limited, limited, stages},
-    notify::Teller,
-    own_inputs,
-    patience::patiently,
-    predicted, report,
+    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, notify::Teller,
+    own_inputs, patience::patiently,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -50,7 +38,7 @@ pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 /// Merges, writes the results and prints the summary; 69 where rows are without an outcome. In a cluster it
 /// waits for the shard Job first.
 pub async fn run(settings: &Settings, teller: &Teller) -> Result<End, Stop> {
-    own_inputs::refuse(settings)?;
+    own_inputs::refuse(settings).await?;
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
@@ -117,36 +105,6 @@ pub(super) async fn merge_after_rollback(
     merging.await.map_err(|stop| stop.at(Moment::AfterPlan))
 }
 
-/// Results that were published, and what is left to do.
-pub(super) struct Published {
-    pub(super) summary: Summary,
-    /// 69: rows are missing or lost.
-    pub(super) incomplete: Option<Stop>,
-    /// The command that merges once more.
-    finalize: String,
-    /// Why the sweep failed, if it did.
-    unswept: Option<String>,
-}
-
-impl Published {
-    /// How the process ends: 69 if rows are missing or lost, else as [`Self::swept`] says.
-    fn end(mut self) -> Result<End, Stop> {
-        self.incomplete.take().map_or_else(|| self.swept(), Err)
-    }
-
-    /// 75 if orphans may be left.
-    pub(super) fn swept(&self) -> Result<End, Stop> {
-        let line = self.summary.in_a_line();
-        let Some(fault) = &self.unswept else { return Ok(End::done(line)) };
-        let message = format!(
-            "{line}; the results stand, but blobs that killed processes left could not be removed: {fault}; to try again: \
-             {}",
-            self.finalize
-        );
-        Err(Stop::new(Exit::Temporary, message))
-    }
-}
-
 /// What a merge follows.
 #[derive(Clone, Copy)]
 enum After<'a> {
@@ -195,95 +153,15 @@ async fn merge_and_tell(
         accept,
         events: &telemetry::events(),
     };
-    let comparing = async { Ok(frozen::warnings(settings, plan).await) };
-    let ((totals, mut quiet), warnings) = tokio::try_join!(crate::finalize::finalize(&context), comparing)?;
-    quiet.still_held().await?;
-    let published = tell(settings, store, plan, &totals, warnings, after).await;
-    quiet.end().await;
+    let comparing = frozen::warnings(settings, plan).boxed().shared();
+    let publisher = Publisher { settings, store, plan, warnings: comparing.clone() };
+    let comparing = async { Ok::<_, Stop>(comparing.await) };
+    let (finalized, _) = tokio::try_join!(crate::finalize::finalize(&context, &publisher), comparing)?;
+    finalized.quiet.end().await;
     target.close().await;
-    published
-}
-
-/// Publishes `summary.json` and the page, and prints the grid.
-async fn tell(
-    settings: &Settings,
-    store: &RunStore,
-    plan: &Plan,
-    totals: &Totals,
-    warnings: Vec<Warning>,
-    after: After<'_>,
-) -> Result<Published, Stop> {
-    let mut missing = Missing::default();
-    for shard in &totals.missing {
-        missing.rows += shard.rows;
-        missing.ranges.extend(&shard.ranges);
-        missing.shards.push(shard.shard);
-    }
-    missing.ranges.sort_unstable();
-    // Measured to the last outcome, so that running finalize again reports the same duration.
-    let ended = totals.last_outcome_at.unwrap_or(plan.created_at);
-    let took = (ended - plan.created_at).to_std().unwrap_or_default();
-    let books = totals.books.clone();
-    let mut summary = Summary::balance(&plan.run, &plan.id, totals.rows, books, missing, Utc::now())
-        .lost(totals.lost.clone())
-        .took(took);
-    summary.rows_left_out = totals.rows_left_out;
-    summary.writers_merged = Some(totals.writers);
-    summary.newest_outcome_at = totals.last_outcome_at;
-    summary.receipts = Some(totals.receipts.clone());
-    summary.orphans_removed = totals.orphans.blobs;
-    summary.orphans_kept.clone_from(&totals.kept.named);
-    let Limited { limits, commits, warnings: of_shards } = limited(store, plan, &totals.beats).await?;
-    (summary.limits, summary.commits) = (limits, commits);
-    let planned = plan.warnings().into_iter();
-    summary.warnings = planned.chain(warnings).chain(of_shards).chain(kept(settings, totals)).collect();
-    summary.prediction = predicted::compared(store, plan, totals, ended).await?;
-    summary.stages = stages(&totals.books);
-    let files = [names::MIGRATED, names::FAILED, names::SKIPPED, names::NOTES, names::SUMMARY, names::REPORT];
-    let lost = (totals.lost.rows > 0).then_some(names::LOST);
-    let to_another = (totals.lost.of_another_run > 0).then_some(names::LOST_TO_ANOTHER);
-    summary.results = files
-        .into_iter()
-        .chain(lost)
-        .chain(to_another)
-        .map(|file| next::location(settings, store, file))
-        .collect();
-    let next::Next { incomplete, command, finalize, release } = next::next(settings, store, plan, totals);
-    (summary.next_command, summary.release) = (command, release);
-    summary.shard_job = match &settings.pod.shard_job {
-        Some(job) => Some(job.clone()),
-        // A merge by hand holds what that finalizer's did; a result that cannot be read is replaced.
-        None => job_before(store, plan).await?,
-    };
-    let text = json("summary", &summary)?;
-    results::publish_document(Some(store), Some(&settings.out), names::SUMMARY, &text, "application/json")
-        .await?;
-    report::publish(settings, store, plan, &summary, &totals.course).await?;
     if let After::Shards(teller) = after {
-        summary.print();
-        teller.note(&summary);
+        finalized.published.summary.print();
+        teller.note(&finalized.published.summary);
     }
-    Ok(Published { summary, incomplete, finalize, unswept: totals.unswept.clone() })
-}
-
-/// The Job of the shards that the result before this one names; a result without a readable text names none.
-async fn job_before(store: &RunStore, plan: &Plan) -> Result<Option<String>, Fault> {
-    let before: Option<Summary> = match store.read(&names::result(names::SUMMARY)).await {
-        Err(fault) if fault.kind == FaultKind::Corrupt => None,
-        before => before?,
-    };
-    Ok(before.filter(|before| before.plan == plan.id).and_then(|before| before.shard_job))
-}
-
-/// The warning about orphans that cannot be removed.
-fn kept(settings: &Settings, totals: &Totals) -> Option<Warning> {
-    let fault = totals.kept.fault.as_ref()?;
-    let detail = format!(
-        "{} blobs of killed processes, which no row names, stay in the target container: {}; the results are valid; when \
-         that has ended, `{}` removes them",
-        totals.kept.blobs,
-        fault.chain(),
-        rerun::by_hand("orphans --delete --reason '<why>'", &settings.run, &settings.into())
-    );
-    Some(Warning { code: WarningCode::OrphansKept, detail })
+    Ok(finalized.published)
 }

@@ -10,18 +10,19 @@ use crate::{
     cli::VerifyArgs,
     domain::{REPORT_TABLE, SCORE_TABLE},
     exit::{Exit, Stop},
+    ports::{Service, deadline::blocking},
     run::{Plan, names, private},
     settings::{InputLocation, Place, Settings, VerifySettings, WarehouseSettings},
 };
 
 /// Refuses with 64 if a result in `--out` would take the place of a file that this run reads.
-pub fn refuse(settings: &Settings) -> Result<(), Stop> {
-    refuse_in(&settings.out, &inputs(settings), &names::RESULTS, "--out")
+pub async fn refuse(settings: &Settings) -> Result<(), Stop> {
+    refuse_in(&settings.out, inputs(settings), &names::RESULTS, "--out").await
 }
 
 /// The same for the tables that `plan --predict` writes.
-pub fn refuse_predicted(settings: &Settings) -> Result<(), Stop> {
-    refuse_in(&settings.out, &inputs(settings), &names::PREDICTED, "--out")
+pub async fn refuse_predicted(settings: &Settings) -> Result<(), Stop> {
+    refuse_in(&settings.out, inputs(settings), &names::PREDICTED, "--out").await
 }
 
 /// The files that a run reads, as far as they lie here.
@@ -41,24 +42,26 @@ fn inputs(settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The same for `results --to`, by the inputs that the plan names. An input on another machine is no file here.
-pub fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
-    refuse_in(to, &planned(plan), &names::RESULTS, "--to (as --out of run and finalize)")
+pub async fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
+    refuse_in(to, planned(plan), &names::RESULTS, "--to (as --out of run and finalize)").await
 }
 
 /// The same for a single file that is written, of the run's inputs and of these, which the command reads too.
-pub fn refuse_file(plan: &Plan, file: &Path, read: &[PathBuf], option: &str) -> Result<(), Stop> {
+pub async fn refuse_file(plan: &Plan, file: &Path, read: &[PathBuf], option: &str) -> Result<(), Stop> {
     let inputs = [planned(plan).as_slice(), read].concat();
-    refuse_each(std::iter::once(file.to_owned()), &inputs, &format!("{option} another file"))?;
-    // A file that a person names is not replaced if it leads elsewhere: he may mean the file there.
-    if let Ok(there) = std::fs::read_link(file) {
+    let (place, option) = (file.to_owned(), option.to_owned());
+    in_time(file, move || {
+        refuse_each([place.clone()], &inputs, &format!("{option} another file"))?;
+        // A file that a person names is not replaced if it leads elsewhere: he may mean the file there.
+        let Ok(there) = std::fs::read_link(&place) else { return Ok(()) };
         let message = format!(
             "{} is a link to {}, which is not followed; nothing was done: give {option} the file itself, or another one",
-            file.display(),
+            place.display(),
             there.display()
         );
-        return Err(Stop::new(Exit::Usage, message));
-    }
-    Ok(())
+        Err(Stop::new(Exit::Usage, message))
+    })
+    .await
 }
 
 fn planned(plan: &Plan) -> Vec<PathBuf> {
@@ -67,7 +70,11 @@ fn planned(plan: &Plan) -> Vec<PathBuf> {
 }
 
 /// The same for what a verification with these settings writes.
-pub fn refuse_verified(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<(), Stop> {
+pub async fn refuse_verified(
+    settings: &Settings,
+    verify: &VerifySettings,
+    args: &VerifyArgs,
+) -> Result<(), Stop> {
     if args.self_test {
         return Ok(());
     }
@@ -84,16 +91,28 @@ pub fn refuse_verified(settings: &Settings, verify: &VerifySettings, args: &Veri
         files.extend([names::MANIFEST, names::MANIFEST_UNPROVEN]);
         files.extend(parts.iter().flatten().map(String::as_str));
     }
-    refuse_in(&settings.out, &inputs, &files, "--out")
+    refuse_in(&settings.out, inputs, &files, "--out").await
 }
 
-fn refuse_in(folder: &Path, inputs: &[PathBuf], files: &[&str], option: &str) -> Result<(), Stop> {
-    refuse_each(files.iter().map(|file| folder.join(file)), inputs, &format!("{option} another folder"))
+async fn refuse_in(folder: &Path, inputs: Vec<PathBuf>, files: &[&str], option: &str) -> Result<(), Stop> {
+    let results: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
+    let instead = format!("{option} another folder");
+    in_time(folder, move || refuse_each(results, &inputs, &instead)).await
+}
+
+/// What a look at these places says; either may be on a network whose server does not answer.
+async fn in_time(place: &Path, look: impl FnOnce() -> Result<(), Stop> + Send + 'static) -> Result<(), Stop> {
+    let looked = blocking(Service::LocalDisk, move || Ok(look())).await;
+    looked.unwrap_or_else(|fault| {
+        let message =
+            format!("{} cannot be compared with the inputs of the run: {}", place.display(), fault.what);
+        Err(Stop::from(fault).saying(message))
+    })
 }
 
 /// Compares files, not names: a link to an input is the input. What is no file, a pipe or a device, is refused too.
 fn refuse_each(
-    results: impl Iterator<Item = PathBuf>,
+    results: impl IntoIterator<Item = PathBuf>,
     inputs: &[PathBuf],
     instead: &str,
 ) -> Result<(), Stop> {
@@ -125,7 +144,8 @@ mod tests {
     use super::*;
 
     fn refused(folder: &Path, inputs: &[PathBuf]) -> bool {
-        match refuse_in(folder, inputs, &names::RESULTS, "--out") {
+        let results = names::RESULTS.map(|file| folder.join(file));
+        match refuse_each(results, inputs, "--out another folder") {
             Ok(()) => false,
             Err(stop) => {
                 assert_eq!(stop.exit, Exit::Usage);

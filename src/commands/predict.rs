@@ -24,7 +24,7 @@ use super::{json::json, or_stopped, own_inputs, patience::patiently, plan::World
 /// Makes the plan, or with `--dry-run` only reads; then predicts its run, prints the prediction and keeps it in the run
 /// store. If no plan can be made, the checks are printed all the same.
 pub async fn run(settings: &Settings, args: &PlanArgs, stop: &CancellationToken) -> Result<End, Stop> {
-    own_inputs::refuse_predicted(settings)?;
+    or_stopped(stop, own_inputs::refuse_predicted(settings)).await?;
     let world = World::connect(settings, super::connect::run_store(settings)?)?;
     let world = World { shelf: Some(Shelf::default()), ..world };
     let predicted = Box::pin(predicted(settings, args, &world, stop)).await;

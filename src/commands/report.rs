@@ -131,7 +131,7 @@ async fn write(
         _ => (out, OsStr::new(names::REPORT)),
     };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    own_inputs::refuse_file(&plan, &folder.join(file), read, "--out")?;
+    own_inputs::refuse_file(&plan, &folder.join(file), read, "--out").await?;
     results::publish_document(None, Some(folder), &file.to_string_lossy(), &page, HTML).await?;
     let place = folder.join(file);
     crate::report::print(&place.display().to_string());

@@ -77,7 +77,7 @@ async fn refuse_own_inputs(
 ) -> Result<Option<Plan>, Stop> {
     let plan = store.plan_unless_in_making().await?;
     if let Some(plan) = &plan {
-        own_inputs::refuse_file(plan, place, read, option)?;
+        own_inputs::refuse_file(plan, place, read, option).await?;
     }
     Ok(plan)
 }
@@ -87,7 +87,7 @@ async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<E
     connect::not_rolled_back(store).await?;
     let plan = store.plan_unless_in_making().await?;
     if let Some(plan) = &plan {
-        own_inputs::refuse_planned(plan, to)?;
+        own_inputs::refuse_planned(plan, to).await?;
     }
     let elsewhere = connect::verify_store_elsewhere_of(settings)?;
     let page = match &plan {

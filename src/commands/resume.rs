@@ -43,7 +43,7 @@ pub async fn run(
     }
     teller.moves_rows();
     let settings = Settings::load(sources)?;
-    own_inputs::refuse(&settings)?;
+    or_stopped(stop, own_inputs::refuse(&settings)).await?;
     let store = connect::run_store(&settings)?;
     or_stopped(stop, connect::not_purged(&store)).await?;
     let redo = settings.redo_lost.then(|| decided(&settings, "resume --redo lost")).transpose()?;

@@ -39,7 +39,7 @@ const CONNECTIONS: u32 = 5;
 
 /// Without `--yes` prints what would be removed and writes nothing.
 pub async fn run(settings: &Settings, args: &RollbackArgs) -> Result<End, Stop> {
-    own_inputs::refuse(settings)?;
+    own_inputs::refuse(settings).await?;
     let decided = args.yes.then(|| decided(settings, &decision(settings, args))).transpose()?;
     let attempts = settings.trial.attempts.as_deref().map(read_attempts).transpose()?;
     let store = connect::run_store(settings)?;

@@ -19,7 +19,7 @@ pub async fn run(
     teller: &Teller,
     stop: &CancellationToken,
 ) -> Result<End, Stop> {
-    own_inputs::refuse(settings)?;
+    or_stopped(stop, own_inputs::refuse(settings)).await?;
     let store = connect::run_store(settings)?;
     let (made, ()) = tokio::join!(Box::pin(plan::make(settings, stop)), beside::warn_of_jobs(settings));
     let made = made?;

@@ -38,13 +38,13 @@ const CONNECTIONS: u32 = 3;
 /// Verifies the run; exit code 0 verified at this level, 1 differences, 69 in part.
 pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs) -> Result<End, Stop> {
     refuse_what_does_not_fit(verify, args)?;
-    own_inputs::refuse_verified(settings, verify, args)?;
+    own_inputs::refuse_verified(settings, verify, args).await?;
     let attempts = verify.attempts.as_deref().map(read_attempts).transpose()?;
     let attempts: Option<BTreeSet<AttemptId>> = attempts.map(|all| all.into_iter().collect());
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
     let store = connect::run_store(settings)?;
     let results = connect::verify_store_elsewhere(settings)?.unwrap_or_else(|| store.clone());
-    let (plan, summary) = result::result(settings, &store).await?;
+    let (plan, summary) = result::result(settings, verify.level, &store).await?;
     connect::tell_purged(&store).await?;
     // Temporary tables belong to one session.
     let connections = if args.self_test { 1 } else { CONNECTIONS };

@@ -42,6 +42,8 @@ pub struct Totals {
     pub receipts: Receipts,
     /// How the run went, for the report.
     pub course: Box<Course>,
+    /// Whether blobs of killed processes are still to be looked for, and removed.
+    pub sweeping: bool,
     /// Blobs that were removed.
     pub orphans: Orphans,
     /// Blobs that a policy of the container keeps although no row names them.
@@ -52,6 +54,8 @@ pub struct Totals {
     pub beats: Vec<Heartbeat>,
     /// Why the sweep failed, if it did: orphans may be left, but the results are valid.
     pub unswept: Option<String>,
+    /// When the books were balanced (UTC).
+    pub balanced_at: DateTime<Utc>,
     /// How long it took.
     pub elapsed: Duration,
 }

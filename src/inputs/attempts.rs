@@ -17,7 +17,7 @@ const COLUMN: &str = "Attempt ID";
 /// anything else is refused by its line (64).
 pub fn read_attempts(path: &Path) -> Result<Vec<AttemptId>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--attempts {}: {reason}", path.display()));
-    let text = read_text(path).map_err(&refuse)?;
+    let text = read_text(path, refuse)?;
     let mut attempts = Vec::new();
     for (line, cell) in cells(&text).map_err(&refuse)? {
         if is_blank(&cell) {

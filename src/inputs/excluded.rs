@@ -22,7 +22,7 @@ impl Excluded {
         let Some(path) = path else { return Ok(Self::default()) };
         let refuse =
             |reason: String| Stop::new(Exit::Usage, format!("--exclude {}: {reason}", path.display()));
-        let text = read_text(path).map_err(&refuse)?;
+        let text = read_text(path, refuse)?;
         parse(&text).map(Self).map_err(refuse)
     }
 

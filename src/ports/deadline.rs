@@ -1,6 +1,11 @@
 //! File operations with a deadline: a network file system whose server is not reachable blocks without end.
 
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::mpsc::channel,
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -12,7 +17,7 @@ use tokio_util::io::ReaderStream;
 use super::{Fault, FaultKind, Service, on_thread};
 
 /// For one file of ordinary size, or one part of a larger one.
-const WORK: Duration = Duration::from_mins(2);
+pub const WORK: Duration = Duration::from_mins(2);
 
 /// For a file of any size, or a whole folder.
 pub const LARGE_WORK: Duration = Duration::from_mins(30);
@@ -34,19 +39,45 @@ pub async fn blocking_for<T: Send + 'static>(
     in_time(most, service, on_thread(work)).await?
 }
 
+/// As [`blocking`], for callers that are not asynchronous: what reads one small file before the work of the process begins.
+pub fn blocking_here<T: Send + 'static>(
+    service: Service,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    within(WORK, service, work)
+}
+
+fn within<T: Send + 'static>(
+    most: Duration,
+    service: Service,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    let (sender, answer) = channel();
+    thread::spawn(move || {
+        // Fails if the caller waits no longer.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    });
+    match answer.recv_timeout(most) {
+        Ok(answer) => Ok(answer.unwrap_or_else(|panic| resume_unwind(panic))),
+        Err(_elapsed) => Err(silent(most, service)),
+    }
+}
+
 /// What the file system answers, waited for so long at most.
 pub async fn in_time<T>(
     most: Duration,
     service: Service,
     answer: impl Future<Output = T>,
 ) -> Result<T, Fault> {
-    tokio::time::timeout(most, answer).await.map_err(|_elapsed| {
-        let what = format!(
-            "the file system did not answer for {} s; see whether its server (NFS?) can be reached",
-            most.as_secs()
-        );
-        Fault::new(service, FaultKind::Unavailable, what)
-    })
+    tokio::time::timeout(most, answer).await.map_err(|_elapsed| silent(most, service))
+}
+
+fn silent(after: Duration, service: Service) -> Fault {
+    let what = format!(
+        "the file system did not answer for {} s; see whether its server (NFS?) can be reached",
+        after.as_secs()
+    );
+    Fault::new(service, FaultKind::Unavailable, what)
 }
 
 /// How much of a file is read at a time.
@@ -102,5 +133,16 @@ mod tests {
         };
         let fault = blocking_for(Duration::from_millis(20), Service::RunStore, work).await.unwrap_err();
         assert_eq!((fault.service, &fault.kind), (Service::RunStore, &FaultKind::Unavailable));
+    }
+
+    #[test]
+    fn work_without_a_runtime_has_its_deadline_too() {
+        assert_eq!(blocking_here(Service::Inputs, || 7).unwrap(), 7);
+        let (_held, never) = std::sync::mpsc::channel::<()>();
+        let work = move || never.recv().is_ok();
+        let fault = within(Duration::from_millis(20), Service::Inputs, work).unwrap_err();
+        assert_eq!((fault.service, &fault.kind), (Service::Inputs, &FaultKind::Unavailable));
+        let ended = catch_unwind(|| blocking_here::<()>(Service::Inputs, || panic!("planted")));
+        assert_eq!(ended.unwrap_err().downcast_ref(), Some(&"planted"), "a panic goes on in the caller");
     }
 }

@@ -21,7 +21,7 @@ pub enum Service {
     RunStore,
     /// The Kubernetes API.
     Cluster,
-    /// The folder of temporary files (TMPDIR).
+    /// Folders of this machine: of temporary files (TMPDIR), of results (`--out`, `--to`).
     LocalDisk,
 }
 

@@ -63,7 +63,7 @@ impl Expected {
     pub fn read(path: Option<&Path>) -> Result<Option<Self>, Stop> {
         let Some(path) = path else { return Ok(None) };
         let refuse = |why: String| Stop::new(Exit::Usage, format!("--expect {}: {why}", path.display()));
-        let text = read_text(path).map_err(&refuse)?;
+        let text = read_text(path, refuse)?;
         let expected: Self = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             refuse(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))

@@ -5,13 +5,17 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::Path,
+    time::Duration,
 };
 
 use super::{ResultFile, RunStore, lines::no_room, names, private};
 use crate::{
     exit::{Exit, Stop},
     inputs::{Fingerprint, Hasher, InputCell},
-    ports::{Fault, PutOptions, Service, deadline::blocking, on_thread},
+    ports::{
+        Fault, PutOptions, Service,
+        deadline::{LARGE_WORK, blocking, blocking_for},
+    },
 };
 
 /// Content type of a CSV.
@@ -88,13 +92,29 @@ pub async fn publish(
     let Some(out) = out else { return Ok(()) };
     let (from, to, file) = (draft.to_owned(), out.to_owned(), file.to_owned());
     let place = out.join(&file);
-    on_thread(move || private::copy_whole(&from, &to, &file)).await.map_err(|error| {
-        let what = match store {
-            Some(store) => format!("the run store holds it: {}", store.describe(&name)),
-            None => "give --out another folder".to_owned(),
-        };
-        Stop::new(Exit::Configuration, format!("cannot write {}: {error}; {what}", place.display()))
-    })
+    let instead = match store {
+        Some(store) => format!("the run store holds it: {}", store.describe(&name)),
+        None => "give --out another folder".to_owned(),
+    };
+    written(LARGE_WORK, &place, &instead, move || private::copy_whole(&from, &to, &file)).await
+}
+
+/// What the work that writes the file `place` returns, waited for so long at most: its folder may be on a network. `instead`
+/// says what to do if it cannot be written.
+pub async fn written<T: Send + 'static>(
+    most: Duration,
+    place: &Path,
+    instead: &str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Stop> {
+    let message = |why: &str| format!("cannot write {}: {why}; {instead}", place.display());
+    match blocking_for(most, Service::LocalDisk, move || Ok(work())).await {
+        Ok(written) => written.map_err(|error| Stop::new(Exit::Configuration, message(&error.to_string()))),
+        Err(fault) => {
+            let message = message(&fault.what);
+            Err(Stop::from(fault).saying(message))
+        }
+    }
 }
 
 /// Publishes a document that is in memory (`summary.json`).
@@ -110,4 +130,21 @@ pub async fn publish_document(
     let (to, text) = (draft.clone(), text.to_owned());
     blocking(Service::LocalDisk, move || Ok(std::fs::write(to, text))).await?.map_err(no_room)?;
     publish(store, out, file, &draft, content_type).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written to a share whose server has gone away never returns.
+    #[tokio::test]
+    async fn a_folder_that_does_not_answer_ends_in_time_and_may_be_tried_again() {
+        let (_held, never) = std::sync::mpsc::channel::<()>();
+        let silent = move || never.recv().map_err(io::Error::other);
+        let written = written(Duration::from_millis(20), Path::new("/out/x.csv"), "see there", silent).await;
+        let stop = written.unwrap_err();
+        assert_eq!(stop.exit, Exit::Temporary);
+        let said = "cannot write /out/x.csv: the file system did not answer for 0 s";
+        assert!(stop.message.starts_with(said) && stop.message.ends_with("; see there"), "{stop}");
+    }
 }

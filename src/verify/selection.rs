@@ -20,7 +20,7 @@ pub struct Accepted {
 /// Reads `--accept`: a CSV with the columns Attempt ID, Reason and Person, each filled.
 pub fn accepted(path: &Path) -> Result<BTreeMap<AttemptId, Accepted>, Stop> {
     let refuse = |reason: String| Stop::new(Exit::Usage, format!("--accept {}: {reason}", path.display()));
-    let text = read_text(path).map_err(&refuse)?;
+    let text = read_text(path, refuse)?;
     let mut all = BTreeMap::new();
     let expected = "a CSV with the columns Attempt ID, Reason and Person is expected";
     read_listed(&text, ["reason", "person"], expected, |line, id, [reason, person]| {

@@ -1,18 +1,23 @@
 //! Copies the results out of the run store.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use tokio::io::AsyncWriteExt;
 
 use crate::{
-    exit::{Exit, Stop},
-    ports::{Fault, on_thread},
-    run::{RunStore, names, private::Whole},
+    exit::Stop,
+    ports::{
+        Fault,
+        deadline::{LARGE_WORK, WORK},
+    },
+    run::{RunStore, names, private::Whole, results::written},
 };
 
 type Body = BoxStream<'static, Result<Bytes, Fault>>;
@@ -94,16 +99,14 @@ fn bytes_of(page: &str) -> Body {
 /// A reader sees the earlier file or this one, never half of it.
 async fn write(mut body: Body, to: &Path, file: &str) -> Result<PathBuf, Stop> {
     let place = to.join(file);
-    let unwritten = |error: std::io::Error| {
-        let what = format!("cannot write {}: {error}; give --to another folder", place.display());
-        Stop::new(Exit::Configuration, what)
-    };
-    let whole = Whole::begin(&place).map_err(unwritten)?;
-    let mut writer = tokio::fs::File::from_std(whole.handle().map_err(unwritten)?);
+    let instead = "give --to another folder";
+    let of = place.clone();
+    let begin = move || Whole::begin(&of).and_then(|whole| Ok((whole.handle()?, whole)));
+    let (mut handle, whole) = written(WORK, &place, instead, begin).await?;
     while let Some(bytes) = body.try_next().await? {
-        writer.write_all(&bytes).await.map_err(unwritten)?;
+        let write = move || handle.write_all(&bytes).map(|()| handle);
+        handle = written(WORK, &place, instead, write).await?;
     }
-    writer.flush().await.map_err(unwritten)?;
-    on_thread(move || whole.finish()).await.map_err(unwritten)?;
+    written(LARGE_WORK, &place, instead, move || whole.finish()).await?;
     Ok(place)
 }

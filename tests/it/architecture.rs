@@ -59,7 +59,6 @@ const THREADS: &str = "src/ports/task.rs";
 const FILES_WITHOUT_DEADLINE: &[(&str, &str)] = &[
     ("src/ports/deadline.rs", "gives each read its deadline"),
     ("src/adapters/blobs/azure.rs", "reads drafts in TMPDIR, which is a disk of this machine"),
-    ("src/watch/fetch.rs", "writes to the folder of the person who waits for it"),
 ];
 
 /// What domain and rules must not name: I/O and clocks.

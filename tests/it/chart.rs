@@ -16,6 +16,7 @@ mod subchart;
 mod examples;
 mod commands;
 mod inline;
+mod lines;
 mod notes;
 mod schema;
 mod live;

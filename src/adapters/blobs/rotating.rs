@@ -20,7 +20,7 @@ use super::{
     faults,
 };
 use crate::{
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, Service, deadline::blocking_here},
     settings::Secret,
 };
 
@@ -73,7 +73,8 @@ impl fmt::Debug for Rotating {
 }
 
 fn parse(secret: &Secret, service: Service) -> Result<ConnectionString, Fault> {
-    let text = secret.read().map_err(|error| {
+    let file = secret.clone();
+    let text = blocking_here(service, move || file.read())?.map_err(|error| {
         let what = "the file of the connection string cannot be read";
         Fault::caused(service, FaultKind::Misconfigured, what, error)
     })?;

@@ -17,7 +17,7 @@ use self::url::{may_see_a_token, parse, warn_unverified};
 use super::fault::{Phase, answer, misconfigured};
 use crate::{
     domain::TargetIdentity,
-    ports::{Fault, FaultKind, Service},
+    ports::{Fault, FaultKind, Service, deadline::blocking},
     settings::{DatabaseAuth, DatabaseSettings},
 };
 
@@ -222,7 +222,9 @@ impl Connector {
     }
 
     async fn options(&self) -> Result<PgConnectOptions, Fault> {
-        let url = self.settings.url.read().map_err(|error| {
+        let secret = self.settings.url.clone();
+        let read = blocking(Service::Database, move || Ok(secret.read())).await?;
+        let url = read.map_err(|error| {
             let what = "the file with the database's URL cannot be read; check DATABASE_URL_FILE";
             Fault::caused(Service::Database, FaultKind::Misconfigured, what, error)
         })?;

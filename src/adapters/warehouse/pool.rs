@@ -15,7 +15,7 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 use super::{
     connection_string::{ConnectionString, Login},
     dial::Address,
-    entra, faults, values,
+    entra, faults, secret, values,
 };
 use crate::{
     ports::{Fault, FaultKind, Service},
@@ -95,14 +95,7 @@ impl Connector {
 
     /// The connection string as it is now.
     pub(super) fn settings(&self) -> Result<ConnectionString, Fault> {
-        let text = self.secret.read().map_err(|error| {
-            misconfigured(
-                "the file that DATA_WAREHOUSE_CONNECTION_STRING_FILE names cannot be read".into(),
-                error,
-            )
-        })?;
-        text.parse()
-            .map_err(|refused| misconfigured("DATA_WAREHOUSE_CONNECTION_STRING is refused".into(), refused))
+        secret::parsed(self.secret.read())
     }
 
     async fn config(&self, settings: &ConnectionString) -> Result<Config, Fault> {
@@ -152,7 +145,7 @@ impl managed::Manager for Connector {
     type Error = Fault;
 
     async fn create(&self) -> Result<Connection, Fault> {
-        let settings = self.settings()?;
+        let settings = secret::read(&self.secret).await?;
         let place = settings.place();
         let mut config = self.config(&settings).await?;
         let mut address = Address { host: settings.host.clone(), port: settings.port };
@@ -280,10 +273,6 @@ impl Connection {
 /// How long a batch may take: what suffices for its kind, or longer if `Command Timeout` says so.
 fn limit(suffices: Duration, command_timeout: Option<Duration>) -> Duration {
     command_timeout.map_or(suffices, |asked| suffices.max(asked))
-}
-
-fn misconfigured(what: String, source: impl std::error::Error + Send + Sync + 'static) -> Fault {
-    Fault::caused(Service::Warehouse, FaultKind::Misconfigured, what, source)
 }
 
 #[cfg(test)]

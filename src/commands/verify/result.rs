@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     commands::{await_plan::await_plan, connect, finalize::standing_plan, patience::patiently},
-    domain::{ShardIndex, shard_list},
+    domain::{Level, ShardIndex, shard_list},
     exit::{Exit, Stop},
     ports::{Backoff, Fault, Patience, pause},
     report::WaitTeller,
@@ -17,7 +17,11 @@ const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 
 /// Plan and result of the run; a run that is under way is not verified, nor one whose newest rows are in no result. In a
 /// pod the result has to be COMPLETE, and is waited for: the Job's deadline is the limit.
-pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Plan, Summary), Stop> {
+pub(super) async fn result(
+    settings: &Settings,
+    level: Level,
+    store: &RunStore,
+) -> Result<(Plan, Summary), Stop> {
     if settings.pod.name.is_none() {
         let plan = standing_plan(store).await?;
         let summary = connect::result_of(store, &plan).await?.ok_or_else(|| no_result(settings, &plan))?;
@@ -41,7 +45,7 @@ pub(super) async fn result(settings: &Settings, store: &RunStore) -> Result<(Pla
             None => "the run has no result yet".to_owned(),
             Some((_, Some(why))) => why,
             Some((summary, None)) if summary.result == RunResult::Complete => {
-                match not_awaited(settings, &summary) {
+                match not_awaited(settings, &summary).or_else(|| swept_first(level, &summary)) {
                     None => return Ok((plan, summary)),
                     Some(why) => why,
                 }
@@ -63,6 +67,14 @@ fn not_awaited(settings: &Settings, summary: &Summary) -> Option<String> {
         "Job {job} moves lost rows again, and the result is from before; it is verified once the finalizer of that Job has \
          ended (to verify the result of another finalizer: shards.redo blank again)"
     ))
+}
+
+/// Blobs that are about to be removed are no difference between the target and the run.
+fn swept_first(level: Level, summary: &Summary) -> Option<String> {
+    (summary.sweeping && level >= Level::Blobs).then(|| {
+        "its finalizer is removing blobs that killed processes left; if none is at work any more, run finalize again"
+            .to_owned()
+    })
 }
 
 /// What is in no result yet.

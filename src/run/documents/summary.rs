@@ -44,6 +44,9 @@ pub struct Summary {
     /// Comparison with what `plan --predict` said of this plan, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction: Option<Compared>,
+    /// Whether blobs of killed processes were still to be removed: the finalizer publishes the summary again when they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sweeping: bool,
     /// Blobs of killed processes that were removed.
     pub orphans_removed: u64,
     /// Blobs of killed processes that an immutability policy keeps: the first hundred, without the files' own names.
@@ -245,6 +248,7 @@ impl Summary {
             warnings: Vec::new(),
             receipts: None,
             prediction: None,
+            sweeping: false,
             orphans_removed: 0,
             orphans_kept: Vec::new(),
             duration_ms: 0,

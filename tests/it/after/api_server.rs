@@ -217,6 +217,35 @@ async fn an_eviction_on_a_later_page_of_failed_pods_is_found() {
     assert!(status.contains(&format!("(ephemeral storage: Evicted: {words})")), "{status}");
 }
 
+#[tokio::test]
+async fn a_namespace_whose_quota_lets_in_no_pod_is_named_by_status() {
+    let sample = plain_sample(2).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let store = app.variable("ROGO_RUN_STORE").to_owned();
+    let words =
+        "pods \"r-shards-0-x\" is forbidden: exceeded quota: team, requested: pods=1, limited: pods=8";
+    let server = HttpStub::start(move |request, _| {
+        let asked = &request.target;
+        if asked.contains("/jobs") {
+            let mut shards = job(&store, "shards", "");
+            shards["status"] = json!({});
+            return list(&[shards]);
+        }
+        let is_of_job = asked.contains("/events") && asked.contains("involvedObject.name%3Dr-shards");
+        let event = json!({
+            "metadata": {"name": "e"}, "involvedObject": {"name": "r-shards"}, "type": "Warning",
+            "reason": "FailedCreate", "message": words, "lastTimestamp": "2026-01-01T00:00:00Z",
+        });
+        list(if is_of_job { std::slice::from_ref(&event) } else { &[] })
+    })
+    .await;
+    choose(&mut app, &server.endpoint);
+    let status = app.run(&["status"]).await.expect(75).stdout;
+    let said = format!("Job r-shards has no pod just now (quota: FailedCreate: {words})");
+    assert!(status.contains(&said), "{status}");
+}
+
 /// A pod whose program ended so.
 fn ended_pod(exit_code: i32, message: &str) -> Value {
     let word = json!({"exit_code": exit_code, "meaning": "m", "message": message}).to_string();

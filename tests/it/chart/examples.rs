@@ -10,7 +10,12 @@ use serde_json::Value;
 use super::rendered::{chart, render_files};
 
 /// Values that no case moves, and why.
-const UNMOVED: [(&str, &str); 0] = [];
+const UNMOVED: [(&str, &str); 2] = [
+    ("credentials.consumerKey.enabled", "a run needs it: false is refused"),
+    ("credentials.database.enabled", "a run needs it: false is refused"),
+];
+/// Tests whose values are refused, or stand in names only.
+const OF_NO_CASE: [&str; 3] = ["examples.rs", "lines.rs", "refusals.rs"];
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -85,6 +90,7 @@ fn every_value_is_moved_by_a_case_or_has_a_reason_why_not() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .filter(|path| !OF_NO_CASE.iter().any(|file| path.ends_with(file)))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     let mut paths = Vec::new();
@@ -98,6 +104,7 @@ fn every_value_is_moved_by_a_case_or_has_a_reason_why_not() {
         });
         by_file || by_pair
     };
-    let unmoved: Vec<_> = paths.iter().filter(|path| !moved(path)).map(String::as_str).collect();
+    let mut unmoved: Vec<_> = paths.iter().filter(|path| !moved(path)).map(String::as_str).collect();
+    unmoved.sort_unstable();
     assert_eq!(unmoved, UNMOVED.map(|(path, _)| path), "add a case, or a reason to UNMOVED");
 }

@@ -44,7 +44,10 @@ pub const SAID: &[(&str, &str, Typed)] = &[
     (
         "src/watch/rerun.rs",
         "helm upgrade {} {} --namespace {} --reset-then-reuse-values",
-        By("tests/it/cluster/reruns.rs", "as_it_stands"),
+        By(
+            "tests/it/chart/live.rs",
+            "every_line_of_helm_that_the_program_makes_is_taken_by_helm_as_it_stands",
+        ),
     ),
     ("src/watch/standing/judge.rs", "kubectl --namespace {} logs job/{}", Live),
     (
@@ -134,16 +137,8 @@ impl Found {
 /// The texts of a source, with a line that ends with a backslash joined to the next, that tell commands of these programs: each
 /// from the program's name to the end of its line.
 fn said_in(source: &str) -> Vec<String> {
-    let program = source.split("\nmod tests").next().unwrap_or_default();
-    let mut joined = String::new();
-    for line in program.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
-        joined.push_str(line.trim_end_matches('\\'));
-        if !line.ends_with('\\') {
-            joined.push('\n');
-        }
-    }
     let mut found = Vec::new();
-    for line in joined.lines().filter(|line| line.contains('"')) {
+    for line in joined(source).lines().filter(|line| line.contains('"')) {
         for name in ["kubectl ", "helm "] {
             let at = line.match_indices(name).map(|(at, _)| at);
             let begins = |at: &usize| !line[..*at].ends_with(|before: char| before.is_alphanumeric());
@@ -153,8 +148,21 @@ fn said_in(source: &str) -> Vec<String> {
     found
 }
 
+/// The lines of a source without its comments and its tests; one that ends with a backslash goes on in the next.
+pub fn joined(source: &str) -> String {
+    let program = source.split("\nmod tests").next().unwrap_or_default();
+    let mut joined = String::new();
+    for line in program.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+        joined.push_str(line.trim_end_matches('\\'));
+        if !line.ends_with('\\') {
+            joined.push('\n');
+        }
+    }
+    joined
+}
+
 /// The Rust files below a folder.
-fn sources(folder: &Path) -> Vec<(String, String)> {
+pub fn sources(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {

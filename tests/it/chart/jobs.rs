@@ -48,6 +48,12 @@ fn jobs_retry_what_may_pass_and_nothing_else() {
         ("plan.ttlSecondsAfterFinished=0", "plan", "spec/ttlSecondsAfterFinished", json!(0)),
         ("shards.activeDeadlineSeconds=9", "shards", "spec/activeDeadlineSeconds", json!(9)),
         ("finalize.ttlSecondsAfterFinished=9", "finalize", "spec/ttlSecondsAfterFinished", json!(9)),
+        (
+            "shards.ttlSecondsAfterFinished=9 shards.only=3",
+            "shards shards-again",
+            "spec/ttlSecondsAfterFinished",
+            json!(9),
+        ),
     ]);
 }
 

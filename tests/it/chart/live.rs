@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::rendered::{chart, component, helm, text};
+use super::{
+    lines,
+    rendered::{chart, component, helm, text},
+};
 
 /// Deleted at the end, with all that is in it.
 pub struct Namespace(pub String);
@@ -276,6 +279,22 @@ fn after_lost_rows_of_all_shards_were_moved_again_a_list_of_shards_has_its_addit
         assert!(again.contains_key("shards-again") && again.contains_key("finalize-again"), "{line:?}");
         namespace.wait_until_all_failed();
     }
+}
+
+/// The API server takes what each renders beside the Jobs of the release, and nothing is changed.
+#[test]
+fn every_line_of_helm_that_the_program_makes_is_taken_by_helm_as_it_stands() {
+    let namespace = Namespace::new();
+    namespace.install(&[&NO_IMAGE[..], &DEADLINES, &["shards.count=2"]].concat());
+    namespace.wait_until_all_failed();
+    let before = namespace.uids();
+    let program = helm().get_program().to_str().unwrap().to_owned();
+    for line in lines::typed(&namespace.0) {
+        let tried = line.replacen("helm", &format!("'{program}'"), 1) + " --dry-run=server";
+        let output = Command::new("sh").args(["-c", &tried]).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(namespace.uids(), before);
 }
 
 /// It waits for a COMPLETE result that will not come: it stands in the way of no other test.

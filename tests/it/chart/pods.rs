@@ -133,6 +133,7 @@ fn labels_and_annotations_of_pods_keep_identities_sidecars_and_autoscalers_in_th
         (identity, "test", "metadata/labels/azure.workload.identity~1use", json!("true")),
         (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1client-id", json!("c")),
         (identity, "ServiceAccount", "metadata/annotations/azure.workload.identity~1tenant-id", json!("t")),
+        ("serviceAccount.annotations.a=b", "ServiceAccount", "metadata/annotations/a", json!("b")),
         ("", JOBS, "template/labels/azure.workload.identity~1use", Value::Null),
         ("", JOBS, "template/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict", json!("false")),
         ("", JOBS, "template/annotations/karpenter.sh~1do-not-disrupt", json!("true")),

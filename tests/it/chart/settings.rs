@@ -44,6 +44,7 @@ fn settings_reach_the_pods_by_the_programs_names() {
         ("work.warehousePool=4", "ROGO_WAREHOUSE_POOL", "4"),
         ("work.flush=1m", "ROGO_FLUSH", "1m"),
         ("", "ROGO_GIVE_UP_AFTER", "2h"),
+        ("work.giveUpAfter=45m", "ROGO_GIVE_UP_AFTER", "45m"),
         ("work.breaker=off shards.reason=why", "ROGO_BREAKER", "off"),
         ("", "ROGO_TARGET_GUARD", "off"),
         ("target.guard=on", "ROGO_TARGET_GUARD", "on"),
@@ -266,5 +267,38 @@ fn credentials_are_files_that_follow_their_secret_or_variables() {
             json!("/csi/w"),
         ),
         ("credentials.consumerKey.file=/csi/c", PODS, "env/ROGO_CONSUMER_KEY_FILE/value", json!("/csi/c")),
+    ]);
+}
+
+/// Whether a connection string is used follows from the other values, unless it is said.
+#[test]
+fn a_connection_string_is_used_if_it_is_said_to_be() {
+    let account = "env/AZURE_STORAGE_CONNECTION_STRING/valueFrom/secretKeyRef/key";
+    let warehouse = "env/DATA_WAREHOUSE_CONNECTION_STRING/valueFrom/secretKeyRef/key";
+    check(&[
+        (
+            "credentials.as=env credentials.account.enabled=true",
+            PODS,
+            account,
+            json!("AZURE_STORAGE_CONNECTION_STRING"),
+        ),
+        (
+            "credentials.account.enabled=false storage.accountUrl=https://a.example",
+            PODS,
+            "env/AZURE_STORAGE_CONNECTION_STRING",
+            Value::Null,
+        ),
+        (
+            "credentials.as=env credentials.warehouse.enabled=true",
+            PODS,
+            warehouse,
+            json!("DATA_WAREHOUSE_CONNECTION_STRING"),
+        ),
+        (
+            "credentials.warehouse.enabled=false warehouse.folder=az://warehouse",
+            PODS,
+            "env/DATA_WAREHOUSE_CONNECTION_STRING/value",
+            json!("az://warehouse"),
+        ),
     ]);
 }

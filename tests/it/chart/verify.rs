@@ -320,3 +320,17 @@ fn its_pods_are_sized_and_scheduled_as_its_values_say() {
         ("verify.enabled=true verify.nodeSelector.a=b", "shards", "pod/nodeSelector", Value::Null),
     ]);
 }
+
+#[test]
+fn the_account_that_verifies_has_annotations_of_its_own() {
+    let rendered = render(&format!("{ON} verify.serviceAccount.annotations.a=b")).unwrap();
+    let accounts = rendered.objects().filter(|object| text(object, "/kind") == "ServiceAccount");
+    let annotated: Vec<(String, Option<&Value>)> = accounts
+        .map(|account| (text(account, "/metadata/name"), account.pointer("/metadata/annotations")))
+        .collect();
+    let expected = json!({"a": "b"});
+    assert_eq!(
+        annotated,
+        [("r-rogo-migrate".to_owned(), None), ("r-rogo-migrate-verify".to_owned(), Some(&expected))]
+    );
+}

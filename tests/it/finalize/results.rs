@@ -53,7 +53,7 @@ async fn a_second_finalize_writes_the_same_bytes_and_needs_no_queue() {
     let results = world.results();
     let second = world.finalize().await.unwrap();
     let names: Vec<&str> = results.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names.len(), 4, "the lists of the results: {names:?}");
+    assert_eq!(names.len(), 5, "the lists of the results, and the summary: {names:?}");
     assert_eq!(world.results(), results);
     assert_eq!(second.books, first.books);
 }

@@ -1,7 +1,7 @@
 //! The sweep: orphans of retired writers of this run, and nothing else.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -20,6 +20,7 @@ use rogo_migrate::{
         writers::unmerged,
     },
 };
+use serde_json::json;
 
 use crate::support::world::{TRY_A, TRY_B, World, migrated};
 
@@ -99,8 +100,30 @@ async fn retired_marks_stand_before_anything_is_read_or_deleted_and_the_lock_bef
         assert!(mark < at("files: list"));
         assert!(mark < at("files: delete"));
     }
-    assert!(at("put rogo/results/notes.csv") < at("files: list"), "the results stand before the sweep");
-    assert!(at("files: delete") < at("fence: released"));
+    for result in ["notes.csv", "summary.json"] {
+        assert!(at(&format!("put rogo/results/{result}")) < at("files: list"), "{result} before the sweep");
+    }
+    let again = last("put rogo/results/summary.json");
+    assert!(last("files: delete") < again && again < at("fence: released"), "with what was removed");
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_during_its_sweep_leaves_a_result_that_says_so() {
+    let world = world_with_orphans().await;
+    let (run, at_first_deletion) = (world.run_blobs.clone(), Arc::new(Mutex::new(None)));
+    let summary = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let seen = at_first_deletion.clone();
+    world.files.fail(Some(Arc::new(move |verb, _| {
+        if verb == "delete" {
+            seen.lock().unwrap().get_or_insert_with(|| run.text("rogo/results/summary.json").unwrap());
+        }
+        None
+    })));
+    world.finalize().await.unwrap();
+    let left = at_first_deletion.lock().unwrap().take().unwrap();
+    assert_eq!(summary(left), json!({ "removed": 0, "sweeping": true }));
+    let ended = world.run_blobs.text("rogo/results/summary.json").unwrap();
+    assert_eq!(summary(ended), json!({ "removed": 2, "sweeping": false }));
 }
 
 #[tokio::test]

@@ -82,6 +82,39 @@ fn a_test_that_skipped_itself_is_counted_as_skipped_and_in_ci_it_is_a_failure() 
     }
 }
 
+/// A runner that knows these tests.
+const LIST: &str = r"#!/bin/sh
+printf '%s: test\n' chart::live::a chart::live_documents::b chart::names::c cluster::d
+";
+
+#[test]
+fn what_the_chart_leaves_out_without_a_cluster_is_counted_as_skipped_once() {
+    let chart = "── skipped: chart::live (2 tests): KUBECONFIG names no cluster";
+    let cluster = "── skipped: cluster (3 tests): no cluster is named";
+    for (sections, ci, last, named, code) in [
+        (&["chart"][..], None, "4 passed, 0 failed, 3 skipped", chart, 0),
+        (&["chart"], Some("true"), "4 passed, 0 failed, 3 skipped", chart, 1),
+        (&["chart", "cluster"], None, "4 passed, 0 failed, 4 skipped", cluster, 0),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = repository(folder.path(), &[".ci/run", "tests/need.sh", "tests/summary.sh"]);
+        program(&root.join("tests"), "chart.sh", RUNNER);
+        program(folder.path(), "cargo", LIST);
+        let mut run = beside(folder.path());
+        run.arg(root.join(".ci/run")).args(sections).env("XDG_CACHE_HOME", folder.path().join("cache"));
+        for name in ["CI", "KUBECONFIG", "ROGO_TEST_CLUSTER", "ROGO_TEST_LOAD"] {
+            run.env_remove(name);
+        }
+        run.envs(ci.map(|value| ("CI", value)));
+        let done = blocking(run);
+        let said = said(&done);
+        assert_eq!(done.status.code(), Some(code), "{said:?}");
+        assert_eq!(said.lines().last(), Some(last), "{said:?}");
+        let skipped: Vec<&str> = said.lines().filter(|line| line.starts_with("── skipped: c")).collect();
+        assert!(matches!(skipped[..], [one] if one.starts_with(named)), "{said:?}");
+    }
+}
+
 const MARK: &str = "ROGO_TEST_LACKS";
 
 #[test]

@@ -10,7 +10,7 @@ use rogo_migrate::{
         SkipCode, shard_of,
     },
     exit::Stop,
-    finalize::{FinalizeContext, InputRow, InputRows, books::Totals, finalize},
+    finalize::{FinalizeContext, Finalized, InputRow, InputRows, PublishSummary, books::Totals, finalize},
     inputs::InputCell,
     ports::{Blobs, Fault, Service, TargetWriter},
     report::{events::Events, observed::Observed},
@@ -266,7 +266,8 @@ impl World {
             accept: None,
             events: &self.events,
         };
-        finalize(&context).await
+        let Finalized { totals, quiet, .. } = finalize(&context, &Swept(self.store.clone())).await?;
+        Ok((totals, quiet))
     }
 
     /// The run, for whatever takes its lock.
@@ -298,6 +299,19 @@ impl World {
     pub fn results(&self) -> Vec<(String, String)> {
         let names = self.run_blobs.names().into_iter().filter(|name| name.starts_with("rogo/results/"));
         names.map(|name| (name.clone(), self.run_blobs.text(&name).unwrap())).collect()
+    }
+}
+
+/// The summary of a test: how many blobs were removed, and whether that is still going on.
+struct Swept(RunStore);
+
+#[async_trait]
+impl PublishSummary for Swept {
+    type Published = ();
+
+    async fn publish(&self, totals: &Totals) -> Result<(), Stop> {
+        let summary = serde_json::json!({ "removed": totals.orphans.blobs, "sweeping": totals.sweeping });
+        Ok(self.0.replace(&names::result(names::SUMMARY), &summary).await?)
     }
 }
 

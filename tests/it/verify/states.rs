@@ -284,3 +284,26 @@ async fn a_pod_that_verifies_beside_a_job_of_lost_rows_waits_for_that_jobs_own_f
     let ended = ended(&mut waiting).await.expect(0);
     assert!(ended.stdout.contains("VERIFIED at level rows: 24 rows"), "{}", ended.stdout);
 }
+
+/// Blobs that are about to go are no difference; rows do not depend on them.
+#[tokio::test]
+async fn a_pod_that_compares_blobs_waits_until_those_of_killed_processes_are_removed() {
+    let sample = sample(12).await;
+    let mut app = in_folders(&sample).await;
+    app.set("KUBECONFIG", "/nonexistent");
+    app.run(&["run"]).await.expect(0);
+    let mut summary = app.summary();
+    summary["sweeping"] = true.into();
+    fs::write(store(&app, "results/summary.json"), summary.to_string()).unwrap();
+    for (name, value) in [("ROGO_POD", "r-rogo-v-1-x"), ("ROGO_NAMESPACE", "ns"), ("ROGO_EPOCH", "1-abc")] {
+        app.set(name, value);
+    }
+    verify(&app, &["--level", "rows"]).await.expect(0);
+    let verifier = app.database.verifiers_url();
+    let arguments = ["verify", "--recheck", "0s", "--level", "blobs"];
+    let mut waiting = app.command_as(&verifier, &arguments).spawn().unwrap();
+    said(&mut waiting, "its finalizer is removing blobs that killed processes left").await;
+    app.run(&["finalize"]).await.expect(0);
+    let ended = ended(&mut waiting).await.expect(0);
+    assert!(ended.stdout.contains("VERIFIED at level blobs: 12 rows"), "{}", ended.stdout);
+}

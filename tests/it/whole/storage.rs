@@ -160,6 +160,33 @@ async fn a_sweep_leaves_the_blob_of_a_row_whose_name_the_service_stores_without_
     assert_eq!(service.names("files"), committed);
 }
 
+/// Data Lake Storage: a listing names directories too, and these stay when their blobs are gone.
+#[tokio::test]
+async fn a_run_is_kept_on_a_hierarchical_namespace_from_its_plan_to_its_purge() {
+    let service = BlobService::start(&[Habit::HasDirectories]).await;
+    let sample = sample_in(&service, 6, 84, |options| options.plain = true).await;
+    let mut app = app_in(&service, &sample).await;
+    app.set("ROGO_RUN_STORE", "az://runs/store");
+    app.run(&["run", "--shards", "2"]).await.expect(0);
+    let outcomes = app.outcomes();
+    assert!(outcomes.values().all(|(kind, _)| kind == "migrated") && outcomes.len() == 6, "{outcomes:?}");
+    app.run(&["finalize"]).await.expect(0);
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
+    app.run(&["verify", "--recheck", "0s", "--level", "blobs"]).await.expect(0);
+
+    let held = |folder: &str| {
+        let names = service.names("runs");
+        names.iter().filter(|name| name.starts_with(&format!("store/rogo/{folder}/"))).count()
+    };
+    assert!(held("queues") > 0 && held("segments") > 0, "{:?}", service.names("runs"));
+    app.run(&["purge", "--yes", "--reason", "retention"]).await.expect(0);
+    assert_eq!(held("queues"), 0, "{:?}", service.names("runs"));
+    assert!(service.names("runs").contains(&"store/rogo/purged.json".to_owned()));
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(status.stdout.starts_with("COMPLETE"), "{}", status.stdout);
+}
+
 #[tokio::test]
 async fn storage_whose_certificate_has_expired_is_refused_before_the_first_row() {
     let sample = Sample::with(2, 79, |options| options.plain = true).await;
