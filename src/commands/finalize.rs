@@ -31,6 +31,7 @@ use crate::{
 use self::submissions::Submissions;
 use super::{
     await_plan::await_plan,
+    beside::{ByHand, warn_of_jobs},
     compare::unchanged,
     connect,
     decided::decided,
@@ -54,7 +55,10 @@ pub async fn run(settings: &Settings, teller: &Teller) -> Result<End, Stop> {
     let store = connect::run_store(settings)?;
     let plan = match &settings.pod.shard_job {
         Some(job) => await_shards(settings, &store, job).await?,
-        None => patiently(settings, async || standing_plan(&store).await).await?,
+        None => {
+            let standing = patiently(settings, async || standing_plan(&store).await);
+            tokio::join!(standing, warn_of_jobs(settings, ByHand::Merges)).0?
+        }
     };
     patiently(settings, async || merge(settings, &store, &plan, teller).await).await
 }
