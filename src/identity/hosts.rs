@@ -50,9 +50,9 @@ impl AzureHosts {
 pub enum Cloud {
     /// Where `login.microsoftonline.com` is the authority.
     Public,
-    /// Azure Government.
+    /// Azure Government, where `login.microsoftonline.us` is.
     UsGovernment,
-    /// Azure operated by 21Vianet.
+    /// Azure operated by 21Vianet, where `login.chinacloudapi.cn` is.
     China,
 }
 
