@@ -53,12 +53,11 @@ pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 pub async fn run(settings: &Settings, teller: &Teller) -> Result<End, Stop> {
     own_inputs::refuse(settings)?;
     let store = connect::run_store(settings)?;
-    let plan = match &settings.pod.shard_job {
-        Some(job) => await_shards(settings, &store, job).await?,
-        None => {
-            let standing = patiently(settings, async || standing_plan(&store).await);
-            tokio::join!(standing, warn_of_jobs(settings, ByHand::Merges)).0?
-        }
+    let plan = if let Some(job) = &settings.pod.shard_job {
+        await_shards(settings, &store, job).await?
+    } else {
+        let standing = patiently(settings, async || standing_plan(&store).await);
+        tokio::join!(standing, warn_of_jobs(settings, ByHand::Merges)).0?
     };
     patiently(settings, async || merge(settings, &store, &plan, teller).await).await
 }
