@@ -27,8 +27,15 @@ use crate::{
 pub(super) use self::publish::Published;
 use self::{publish::Publisher, submissions::Submissions};
 use super::{
-    await_plan::await_plan, compare::unchanged, connect, decided::decided, frozen, notify::Teller,
-    own_inputs, patience::patiently,
+    await_plan::await_plan,
+    beside::{ByHand, warn_of_jobs},
+    compare::unchanged,
+    connect,
+    decided::decided,
+    frozen,
+    notify::Teller,
+    own_inputs,
+    patience::patiently,
 };
 
 /// How long finalize waits for the last process to let go of the run's lock: longer than a database
@@ -40,9 +47,11 @@ pub(super) const WAIT_FOR_LOCK: Duration = Duration::from_mins(5);
 pub async fn run(settings: &Settings, teller: &Teller) -> Result<End, Stop> {
     own_inputs::refuse(settings).await?;
     let store = connect::run_store(settings)?;
-    let plan = match &settings.pod.shard_job {
-        Some(job) => await_shards(settings, &store, job).await?,
-        None => patiently(settings, async || standing_plan(&store).await).await?,
+    let plan = if let Some(job) = &settings.pod.shard_job {
+        await_shards(settings, &store, job).await?
+    } else {
+        let standing = patiently(settings, async || standing_plan(&store).await);
+        tokio::join!(standing, warn_of_jobs(settings, ByHand::Merges)).0?
     };
     patiently(settings, async || merge(settings, &store, &plan, teller).await).await
 }

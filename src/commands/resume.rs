@@ -97,7 +97,7 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
         Exit::Incomplete => {
             report::tell(&format!("run {}: {}", settings.run, verdict.reason));
             report::print(&next);
-            Ok(Some(End::done(format!("to run what is left: {next}"))))
+            Ok(Some(End::done(format!("what to type next: {next}"))))
         }
         Exit::Done => {
             report::print(&format!("nothing is left to run: {}", verdict.reason));

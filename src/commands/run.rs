@@ -10,7 +10,12 @@ use crate::{
     settings::{LogSettings, Settings},
 };
 
-use super::{beside, connect, decided, finalize, notify::Teller, or_stopped, own_inputs, plan, shard};
+use super::{
+    beside::{ByHand, warn_of_jobs},
+    connect, decided, finalize,
+    notify::Teller,
+    or_stopped, own_inputs, plan, shard,
+};
 
 /// Plan, shards and finalize in one process. After an interruption the same command continues where it stopped.
 pub async fn run(
@@ -21,7 +26,8 @@ pub async fn run(
 ) -> Result<End, Stop> {
     or_stopped(stop, own_inputs::refuse(settings)).await?;
     let store = connect::run_store(settings)?;
-    let (made, ()) = tokio::join!(Box::pin(plan::make(settings, stop)), beside::warn_of_jobs(settings));
+    let (made, ()) =
+        tokio::join!(Box::pin(plan::make(settings, stop)), warn_of_jobs(settings, ByHand::Moves));
     let made = made?;
     for line in made.lines() {
         report::tell(&line);

@@ -28,7 +28,12 @@ use crate::{
     telemetry::shard_step,
 };
 
-use super::{await_plan::await_plan, beside, compare::compare_inputs_at_hand, connect, decided, signals};
+use super::{
+    await_plan::await_plan,
+    beside::{ByHand, warn_of_jobs},
+    compare::compare_inputs_at_hand,
+    connect, decided, signals,
+};
 use kept::Kept;
 use process::Process;
 use shared::Shared;
@@ -40,7 +45,8 @@ pub async fn run(settings: &Settings, log: &LogSettings, stop: &CancellationToke
         return Err(Stop::new(Exit::Usage, "which shard? Give --shard, or JOB_COMPLETION_INDEX"));
     };
     let store = connect::run_store(settings)?;
-    let waiting = async { tokio::join!(await_plan(settings, &store), beside::warn_of_jobs(settings)).0 };
+    let waiting =
+        async { tokio::join!(await_plan(settings, &store), warn_of_jobs(settings, ByHand::Moves)).0 };
     let plan = super::or_stopped(stop, waiting).await?;
     super::or_stopped(stop, compare_inputs_at_hand(settings, &plan)).await?;
     super::or_stopped(stop, decided::redo(settings, &store, &plan)).await?;

@@ -40,9 +40,72 @@ pub const POSTGRESQL: AzureHosts = AzureHosts(&[
 impl AzureHosts {
     /// Whether the host is one of this service. Letter case and a dot at the end do not count.
     pub fn contain(self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        self.0.iter().any(|ending| host.strip_suffix(ending).is_some_and(|name| !name.is_empty()))
+        self.0.iter().any(|ending| ends_with(host, ending))
     }
+}
+
+/// A cloud of Azure. Each has an authority of its own, whose tokens are good for the databases of this cloud only. Storage has one
+/// scope in all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// Where `login.microsoftonline.com` is the authority.
+    Public,
+    /// Azure Government, where `login.microsoftonline.us` is.
+    UsGovernment,
+    /// Azure operated by 21Vianet, where `login.chinacloudapi.cn` is.
+    China,
+}
+
+impl Cloud {
+    /// The cloud of a host, by its ending; a name that is not Azure's own is taken for the public cloud's.
+    pub fn of(host: &str) -> Self {
+        const ENDINGS: [(&str, Cloud); 3] = [
+            (".usgovcloudapi.net", Cloud::UsGovernment),
+            (".chinacloudapi.cn", Cloud::China),
+            (".azure.cn", Cloud::China),
+        ];
+        let found = ENDINGS.into_iter().find(|(ending, _)| ends_with(host, ending));
+        found.map_or(Self::Public, |(_, cloud)| cloud)
+    }
+
+    /// The scope of tokens for [`SQL_SERVER`].
+    pub fn sql_server_scope(self) -> &'static str {
+        match self {
+            Self::Public => "https://database.windows.net/.default",
+            Self::UsGovernment => "https://database.usgovcloudapi.net/.default",
+            Self::China => "https://database.chinacloudapi.cn/.default",
+        }
+    }
+
+    /// The scope of tokens for [`POSTGRESQL`].
+    pub fn postgresql_scope(self) -> &'static str {
+        match self {
+            Self::Public => "https://ossrdbms-aad.database.windows.net/.default",
+            Self::UsGovernment => "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+            Self::China => "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+        }
+    }
+
+    /// What an identity of this cloud needs beside the rest, behind a sentence; empty for the public one.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Public => "",
+            Self::UsGovernment => {
+                "; the host is of Azure Government: workload identity needs AZURE_AUTHORITY_HOST=https://login.microsoftonline.us, \
+                 and az login `az cloud set --name AzureUSGovernment` before it"
+            }
+            Self::China => {
+                "; the host is of Azure China: workload identity needs AZURE_AUTHORITY_HOST=https://login.chinacloudapi.cn, and \
+                 az login `az cloud set --name AzureChinaCloud` before it"
+            }
+        }
+    }
+}
+
+/// Whether a name stands before this ending of the host.
+fn ends_with(host: &str, ending: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host.strip_suffix(ending).is_some_and(|name| !name.is_empty())
 }
 
 /// Whether the host is this machine.
@@ -80,6 +143,38 @@ mod tests {
             (POSTGRESQL, "10.0.0.4", false),
         ] {
             assert_eq!(hosts.contain(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_of_the_cloud_that_its_host_is_of() {
+        for (host, ending) in [
+            ("dw.database.windows.net", ".windows.net"),
+            ("ws.sql.azuresynapse.net", ".windows.net"),
+            ("x.datawarehouse.fabric.microsoft.com", ".windows.net"),
+            ("db.postgres.database.azure.com", ".windows.net"),
+            ("10.0.0.4", ".windows.net"),
+            ("dw.database.usgovcloudapi.net.example.org", ".windows.net"),
+            ("dw.database.usgovcloudapi.net", ".usgovcloudapi.net"),
+            ("WS.sql.azuresynapse.USGovCloudApi.net.", ".usgovcloudapi.net"),
+            ("db.postgres.database.usgovcloudapi.net", ".usgovcloudapi.net"),
+            ("dw.database.chinacloudapi.cn", ".chinacloudapi.cn"),
+            ("ws.sql.azuresynapse.azure.cn", ".chinacloudapi.cn"),
+            ("db.postgres.database.chinacloudapi.cn", ".chinacloudapi.cn"),
+        ] {
+            let cloud = Cloud::of(host);
+            let scope = |beginning: &str| format!("https://{beginning}database{ending}/.default");
+            assert_eq!(cloud.sql_server_scope(), scope(""), "{host}");
+            assert_eq!(cloud.postgresql_scope(), scope("ossrdbms-aad."), "{host}");
+        }
+        // Every host that may be shown a token is of the cloud that its ending names.
+        for ending in STORAGE.0.iter().chain(SQL_SERVER.0).chain(POSTGRESQL.0) {
+            let cloud = match ending.rsplit('.').next() {
+                Some("cn") => Cloud::China,
+                _ if ending.contains("usgov") => Cloud::UsGovernment,
+                _ => Cloud::Public,
+            };
+            assert_eq!(Cloud::of(&format!("a{ending}")), cloud, "{ending}");
         }
     }
 

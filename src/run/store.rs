@@ -188,28 +188,32 @@ impl RunStore {
 
     /// Writes a document that must not be there yet; [`FaultKind::Exists`] if it is.
     pub async fn create(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
-        self.put(name, document, &PutOptions::create(JSON)).await
+        self.put(name, document, serde_json::to_vec_pretty, &PutOptions::create(JSON)).await
     }
 
     /// Writes a document in the place of an earlier one.
     pub async fn replace(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
-        self.put(name, document, &PutOptions::replace(JSON)).await
+        self.put(name, document, serde_json::to_vec_pretty, &PutOptions::replace(JSON)).await
     }
 
     /// As [`Self::create`], in one line: for a document with a number for each row.
     pub async fn create_in_a_line(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
-        let bytes = serde_json::to_vec(document).map_err(|error| unwritable(name, error))?;
-        self.send(name, bytes, &PutOptions::create(JSON)).await
+        self.put(name, document, serde_json::to_vec, &PutOptions::create(JSON)).await
     }
 
     /// As [`Self::replace`], in one line.
     pub async fn replace_in_a_line(&self, name: &str, document: &impl Serialize) -> Result<(), Fault> {
-        let bytes = serde_json::to_vec(document).map_err(|error| unwritable(name, error))?;
-        self.send(name, bytes, &PutOptions::replace(JSON)).await
+        self.put(name, document, serde_json::to_vec, &PutOptions::replace(JSON)).await
     }
 
-    async fn put(&self, name: &str, document: &impl Serialize, options: &PutOptions) -> Result<(), Fault> {
-        let bytes = serde_json::to_vec_pretty(document).map_err(|error| unwritable(name, error))?;
+    async fn put<D: Serialize>(
+        &self,
+        name: &str,
+        document: &D,
+        write: impl FnOnce(&D) -> serde_json::Result<Vec<u8>>,
+        options: &PutOptions,
+    ) -> Result<(), Fault> {
+        let bytes = write(document).map_err(|error| unwritable(name, error))?;
         self.send(name, bytes, options).await
     }
 

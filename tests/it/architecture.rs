@@ -453,22 +453,18 @@ fn no_function_of_the_program_is_long() {
     assert!(long.is_empty(), "make two of each:\n{}", long.join("\n"));
 }
 
-/// Statements of a test that start the program and wait for its end without a limit: one that hangs would hang all tests.
+/// Statements that wait for the end of a process without a limit: one that hangs would hang all tests.
 fn without_a_limit(source: &str) -> Vec<String> {
-    let names = ["CARGO_BIN_EXE_rogo-migrate", "current_exe"];
-    let of_this_file = names.iter().any(|name| source.contains(name));
-    let commands = ["command(", "command_as(", "laptop(", "through_bash(", "Command::new("];
-    let ends = [".output()", ".status()", ".wait_with_output()"];
-    let other = |statement: &str| {
-        let rest = statement.split_once("Command::new(").map(|(_, rest)| rest);
-        rest.is_some_and(|rest| names.iter().all(|name| !rest.contains(name)))
+    let starts = ["Command::new(", "command(", "command_as(", "laptop(", "through_bash(", "helm("];
+    let waits = |statement: &str| {
+        let is_of_a_process = starts.iter().any(|start| statement.contains(start));
+        let for_output = [".output()", ".wait_with_output()"].iter().any(|end| statement.contains(end));
+        // Answers of servers have a status too.
+        (for_output || statement.contains(".status()") && is_of_a_process) && !statement.contains("timeout(")
     };
-    let waits = |statement: &&str| ends.iter().any(|end| statement.contains(end)) && !other(statement);
-    let begins = |statement: &str| commands.iter().any(|command| statement.contains(command));
-    // Of a file that names the program every such statement, of another one those that begin with a command of the program.
     source
         .split(';')
-        .filter(|statement| waits(statement) && (of_this_file || begins(statement)))
+        .filter(|statement| waits(statement))
         .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect()
 }
@@ -477,18 +473,23 @@ fn without_a_limit(source: &str) -> Vec<String> {
 const OTHER_LIMITS: &[(&str, &str)] = &[
     ("tests/it/support/process.rs", "gives each wait its limit"),
     ("tests/it/architecture.rs", "holds the words themselves"),
-    ("tests/it/cluster/kubectl.rs", "runs kubectl, which has limits of its own"),
+    ("tests/it/support/npm.rs", "fetches what the machine lacks, and shows how far it is"),
+    ("tests/it/support/prometheus.rs", "builds what the machine lacks, and shows how far it is"),
 ];
 
 #[test]
-fn every_test_that_runs_the_program_has_a_limit() {
+fn every_process_that_a_test_waits_for_has_a_limit() {
     for (source, found) in [
         ("let a = Command::new(env!(\"CARGO_BIN_EXE_rogo-migrate\")).arg(\"x\").output().unwrap();", 1),
         ("let mut a = Command::new(env!(\"CARGO_BIN_EXE_rogo-migrate\")); let b = a.output().unwrap();", 1),
         ("let b = app.command(&[]).status().await;", 1),
+        ("let b = helm().args([\"uninstall\"]).status().unwrap();", 1),
+        ("let b = Command::new(\"kubectl\").output().unwrap();", 1),
+        ("let mut a = self.command(arguments).spawn(); let b = a.wait_with_output().unwrap();", 1),
         ("let a = Command::new(env!(\"CARGO_BIN_EXE_rogo-migrate\")); let b = process::blocking(a);", 0),
-        ("let a = env!(\"CARGO_BIN_EXE_rogo-migrate\"); Command::new(\"mount\").output();", 0),
-        ("let b = Command::new(\"helm\").output().unwrap();", 0),
+        ("let b = process::blocking(helm().args([\"uninstall\"]));", 0),
+        ("let a = client.get(url).send().await.unwrap().status();", 0),
+        ("let a = timeout(Duration::from_mins(2), watch.wait_with_output()).await;", 0),
     ] {
         assert_eq!(without_a_limit(source).len(), found, "{source}");
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::support::{
     app::{Sample, TestApp},
+    process,
     prometheus::{Prometheus, program},
 };
 
@@ -114,7 +115,7 @@ async fn every_panel_and_every_alert_answers_after_a_sample_run() {
 fn the_alert_rules_fire_when_they_should_and_not_when_all_is_well() {
     for (action, name) in [("check", "alerts.yaml"), ("test", "alerts_test.yaml")] {
         let mut promtool = Command::new(program("promtool"));
-        let ended = promtool.args([action, "rules"]).arg(file(name)).output().unwrap();
+        let ended = process::blocking(promtool.args([action, "rules"]).arg(file(name)));
         assert!(
             ended.status.success(),
             "{}{}",

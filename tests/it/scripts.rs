@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::support::{azurite, documents::read};
+use crate::support::{azurite, documents::read, process};
 
 /// An npm that another installer of the same package overtakes.
 const OVERTAKEN: &str = r#"#!/bin/sh
@@ -108,8 +108,8 @@ fn the_demonstration_on_kubernetes_deletes_only_a_namespace_that_it_created() {
         }
         let log = folder.path().join("deleted");
         fs::write(&log, "").unwrap();
-        let done =
-            kind_run(folder.path(), arguments).env("LABEL", label).env("DELETED", &log).output().unwrap();
+        let mut run = kind_run(folder.path(), arguments);
+        let done = process::blocking(run.env("LABEL", label).env("DELETED", &log));
         let said = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(code), "{label} {arguments:?}: {said}");
         assert_eq!(fs::read_to_string(&log).unwrap(), deleted, "{label} {arguments:?}");
@@ -163,11 +163,8 @@ fn the_results_of_the_demonstration_on_kubernetes_are_copied_through_a_forwarded
         program(folder.path(), "docker", RUNS);
         program(folder.path(), "helm", "#!/bin/sh\n");
         let (asked, results) = (folder.path().join("asked"), folder.path().join("my results"));
-        let done = kind_run(folder.path(), &["--results", results.to_str().unwrap()])
-            .env("ASKED", &asked)
-            .env("AWAY", away)
-            .output()
-            .unwrap();
+        let mut run = kind_run(folder.path(), &["--results", results.to_str().unwrap()]);
+        let done = process::blocking(run.env("ASKED", &asked).env("AWAY", away));
         let said = String::from_utf8(done.stderr).unwrap();
         let asked_for = fs::read_to_string(&asked).unwrap();
         let mut lines = asked_for.lines();
@@ -199,7 +196,7 @@ fn a_long_build_of_the_demonstration_on_kubernetes_says_that_it_still_runs_and_w
     program(folder.path(), "kubectl", "#!/bin/sh\n");
     program(folder.path(), "docker", BUILDS);
     program(folder.path(), "helm", "#!/bin/sh\n");
-    let done = kind_run(folder.path(), &["--services"]).env("SAY_EVERY", "1").output().unwrap();
+    let done = process::blocking(kind_run(folder.path(), &["--services"]).env("SAY_EVERY", "1"));
     let (out, said) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
     assert!(out.contains("building rogo-migrate:demo (5 to 15 minutes the first time)"), "{out}");
     assert!(out.contains("s    still running: #7 compiling\n"), "{out}");
@@ -237,10 +234,9 @@ fn the_demonstration_on_kubernetes_says_what_its_check_and_its_failed_rows_are()
         program(folder.path(), "kubectl", ENDED);
         program(folder.path(), "helm", TESTS);
         program(folder.path(), "docker", "#!/bin/sh\n");
-        let done = kind_run(folder.path(), &["--no-sqlserver"])
-            .envs([("IMAGE", "rogo-migrate:demo"), ("END", end), ("TESTED", tested)])
-            .output()
-            .unwrap();
+        let mut run = kind_run(folder.path(), &["--no-sqlserver"]);
+        let variables = [("IMAGE", "rogo-migrate:demo"), ("END", end), ("TESTED", tested)];
+        let done = process::blocking(run.envs(variables));
         let (out, said) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
         assert_eq!(done.status.code(), Some(code), "{end} {tested}: {out}{said}");
         if tested != "0" {
@@ -278,12 +274,12 @@ fn home_of_azurite(folder: &Path) -> PathBuf {
 
 /// Runs a function of `need.sh`, with the folder's programs before all others.
 fn need(folder: &Path, function: &str) -> Output {
-    beside(folder)
+    let mut needing = beside(folder);
+    needing
         .args(["-euc", &format!(". tests/need.sh && {function}")])
         .env("XDG_CACHE_HOME", folder.join("cache"))
-        .env("HOME_OF_AZURITE", home_of_azurite(folder))
-        .output()
-        .unwrap()
+        .env("HOME_OF_AZURITE", home_of_azurite(folder));
+    process::blocking(needing)
 }
 
 /// A repository below the folder: copies of these files.

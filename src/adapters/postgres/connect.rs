@@ -17,12 +17,10 @@ use self::url::{may_see_a_token, parse, warn_unverified};
 use super::fault::{Phase, answer, misconfigured};
 use crate::{
     domain::TargetIdentity,
+    identity::hosts::Cloud,
     ports::{Fault, FaultKind, Service, deadline::blocking},
     settings::{DatabaseAuth, DatabaseSettings},
 };
-
-/// The audience of Entra tokens for Azure Database for PostgreSQL.
-const ENTRA_SCOPE: &str = "https://ossrdbms-aad.database.windows.net/.default";
 
 /// The longest wait from the first packet to a session that is set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -242,22 +240,27 @@ impl Connector {
             DatabaseAuth::Password => Ok(options),
             DatabaseAuth::Entra => {
                 may_see_a_token(&options, self.settings.expect_host.as_deref())?;
-                Ok(options.password(&self.token().await?))
+                let token = self.token(Cloud::of(options.get_host())).await?;
+                Ok(options.password(&token))
             }
         }
     }
 
-    async fn token(&self) -> Result<String, Fault> {
+    async fn token(&self, cloud: Cloud) -> Result<String, Fault> {
         let credential = self
             .credential
             .as_ref()
             .ok_or_else(|| misconfigured("there is no Microsoft Entra identity to connect with"))?;
-        let asking = tokio::time::timeout(CONNECT_TIMEOUT, credential.get_token(&[ENTRA_SCOPE], None));
+        let scope = [cloud.postgresql_scope()];
+        let asking = tokio::time::timeout(CONNECT_TIMEOUT, credential.get_token(&scope, None));
         match asking.await {
             Ok(Ok(token)) => Ok(token.token.secret().to_owned()),
             Ok(Err(error)) => {
-                let what = "no Microsoft Entra token for the database could be had; \
-                            check the workload or managed identity, or `az login`";
+                let what = format!(
+                    "no Microsoft Entra token for the database could be had; check the workload or managed identity, or `az \
+                     login`{}",
+                    cloud.advice()
+                );
                 // The identity's client does not distinguish a refusal from a network failure.
                 Err(Fault::caused(Service::Database, FaultKind::Unavailable, what, error))
             }

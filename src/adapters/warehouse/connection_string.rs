@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use key::Key;
 use parts::Part;
 
-use crate::identity::hosts::{SQL_SERVER, is_loopback};
+use crate::identity::hosts::{Cloud, SQL_SERVER, is_loopback};
 
 mod key;
 mod parts;
@@ -94,6 +94,12 @@ impl ConnectionString {
     /// Whether a login may go to this host: it shows no token, or the certificate is looked at, or the host is this machine.
     pub(super) fn may_log_in_at(&self, host: &str) -> bool {
         matches!(self.login, Login::Sql { .. }) || !self.trust_certificate || is_loopback(host)
+    }
+
+    /// The cloud whose tokens the server takes. Behind a name that is not Azure's own, that of its certificate tells.
+    pub(super) fn cloud(&self) -> Cloud {
+        let certificate = self.certificate_host.as_ref().filter(|_| !SQL_SERVER.contain(&self.host));
+        Cloud::of(certificate.unwrap_or(&self.host))
     }
 
     /// Host, port and database, for people.

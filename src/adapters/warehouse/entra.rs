@@ -6,22 +6,19 @@ use azure_core::credentials::TokenCredential;
 
 use super::connection_string::Identity;
 use crate::{
-    identity::EntraCredential,
+    identity::{EntraCredential, hosts::Cloud},
     ports::{Fault, FaultKind, Service},
 };
 
-const SCOPE: &str = "https://database.windows.net/.default";
-
-/// A token that is valid now. The credential keeps it until shortly before it ends.
-pub(super) async fn token(credential: &dyn TokenCredential) -> Result<String, Fault> {
-    let token = credential.get_token(&[SCOPE], None).await.map_err(|error| {
-        Fault::caused(
-            Service::Warehouse,
-            FaultKind::Unavailable,
-            "no Microsoft Entra token could be had for https://database.windows.net; look at the identity \
-             that Authentication names",
-            error,
-        )
+/// A token of this cloud that is valid now. The credential keeps it until shortly before it ends.
+pub(super) async fn token(credential: &dyn TokenCredential, cloud: Cloud) -> Result<String, Fault> {
+    let scope = cloud.sql_server_scope();
+    let token = credential.get_token(&[scope], None).await.map_err(|error| {
+        let what = format!(
+            "no Microsoft Entra token could be had for {scope}; look at the identity that Authentication names{}",
+            cloud.advice()
+        );
+        Fault::caused(Service::Warehouse, FaultKind::Unavailable, what, error)
     })?;
     Ok(token.token.secret().to_owned())
 }

@@ -105,7 +105,7 @@ impl Connector {
         if let Some(database) = &settings.database {
             config.database(database);
         }
-        config.authentication(self.authentication(&settings.login).await?);
+        config.authentication(self.authentication(settings).await?);
         config.encryption(if settings.encrypt { EncryptionLevel::Required } else { EncryptionLevel::Off });
         if settings.trust_certificate {
             config.trust_cert();
@@ -126,15 +126,15 @@ impl Connector {
         Ok(config)
     }
 
-    async fn authentication(&self, login: &Login) -> Result<AuthMethod, Fault> {
-        match login {
+    async fn authentication(&self, settings: &ConnectionString) -> Result<AuthMethod, Fault> {
+        match &settings.login {
             Login::Sql { user, password } => Ok(AuthMethod::sql_server(user, password)),
             Login::Entra { identity, client_id } => {
                 let credential = self
                     .credential
                     .get_or_try_init(async || entra::credential(*identity, client_id.as_deref()))
                     .await?;
-                Ok(AuthMethod::aad_token(entra::token(credential.as_ref()).await?))
+                Ok(AuthMethod::aad_token(entra::token(credential.as_ref(), settings.cloud()).await?))
             }
         }
     }

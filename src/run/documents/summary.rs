@@ -210,6 +210,16 @@ impl Lost {
             names::LOST_TO_ANOTHER
         )
     }
+
+    /// What may be done about them and when, behind a sentence about all: the next line is one of these.
+    pub fn ways_on(&self) -> &'static str {
+        if self.redo_helps() {
+            "; if the database lost them, move them again (--redo lost); if they were deleted on purpose, accept that \
+             (finalize --accept lost)"
+        } else {
+            "; if that is right, accept that this run's are gone (finalize --accept lost)"
+        }
+    }
 }
 
 /// How long a stage took.

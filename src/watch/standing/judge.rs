@@ -224,9 +224,10 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
             return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(next);
         };
         let reason = format!(
-            "{} rows that were migrated are not in the target any more (lost.csv names them){}",
+            "{} rows that were migrated are not in the target any more (lost.csv names them){}{}",
             count(summary.lost.rows),
-            summary.lost.of_another_told()
+            summary.lost.of_another_told(),
+            summary.lost.ways_on()
         );
         return Verdict::new(RunState::Incomplete, Exit::Incomplete, reason).next(&summary.next_command);
     }

@@ -317,6 +317,24 @@ async fn resume_that_is_to_move_lost_rows_again_prints_the_line_of_the_release()
     let shard = summary["lost"]["shards"][0].to_string();
     assert_eq!(app.run(&redo).await.expect(0).stdout, line(&shard));
     assert!(!app.has_document("rogo/decisions.jsonl").await, "the shards of the Job record it");
+
+    // Without --redo: first what is to be weighed, then the line. Nothing is "left to run" of rows that are only to be accepted.
+    let asked = app.run(&["resume"]).await.expect(0);
+    assert!(asked.stderr.contains("if they were deleted on purpose, accept that"), "{}", asked.stderr);
+    assert!(asked.stdout.contains("--redo lost"), "{}", asked.stdout);
+    app.run(&["run", "--run", "b", "--out", "b"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(69);
+    let last_word = app.out.path().join("last-word");
+    app.set("ROGO_TERMINATION_LOG", last_word.display().to_string());
+    for command in [&["resume"][..], &redo] {
+        let asked = app.run(command).await.expect(0);
+        let said = "if that is right, accept that this run's are gone";
+        assert!(asked.stderr.contains(said), "{}", asked.stderr);
+        let accept = "rogo-migrate finalize --accept lost";
+        assert!(asked.stdout.starts_with(accept), "{}", asked.stdout);
+        let word = fs::read_to_string(&last_word).unwrap();
+        assert!(word.contains(&format!("what to type next: {accept}")), "{word}");
+    }
 }
 
 /// A finalizer that waits no longer for a Job whose pods are evicted again and again.

@@ -23,7 +23,7 @@ async fn with_job(store: &str, change: impl Fn(&mut Value)) -> HttpStub {
 }
 
 #[tokio::test]
-async fn a_run_and_a_shard_by_hand_warn_of_a_job_that_has_not_ended_and_go_on() {
+async fn what_is_begun_by_hand_warns_of_a_job_that_has_not_ended_and_goes_on() {
     let sample = plain_sample(2).await;
     let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["plan"]).await.expect(0);
@@ -35,9 +35,12 @@ async fn a_run_and_a_shard_by_hand_warn_of_a_job_that_has_not_ended_and_go_on() 
     let under_way = with_job(&store, |job| job["status"] = json!({"active": 1, "ready": 1}));
     for (server, state) in [(paused.await, "paused"), (under_way.await, "not ended")] {
         choose(&mut app, &server.endpoint);
-        for command in [&["shard", "--shard", "0"][..], &["run"]] {
+        let (moves, merges) = ("the same rows as this process", "count as missing");
+        for (command, may) in
+            [(&["shard", "--shard", "0"][..], moves), (&["finalize"][..], merges), (&["run"][..], moves)]
+        {
             let ended = app.run(command).await.expect(0);
-            for part in [WARNING, "r-shards", "of-context", state] {
+            for part in [WARNING, "r-shards", "of-context", state, may] {
                 assert!(ended.stderr.contains(part), "{part:?} is not said of {command:?}: {}", ended.stderr);
             }
         }
@@ -64,13 +67,18 @@ async fn nothing_is_said_of_jobs_that_ended_of_a_cluster_that_does_not_answer_an
     let of_silent = format!("http://{}", silent.local_addr().unwrap());
     for server in [&ended.endpoint, &forbidden.endpoint, &of_silent] {
         choose(&mut app, server);
-        let said = app.run(&["run"]).await.expect(0).stderr;
-        assert!(!said.contains(WARNING), "{said}");
+        for command in ["run", "finalize"] {
+            let said = app.run(&[command]).await.expect(0).stderr;
+            assert!(!said.contains(WARNING), "{command}: {said}");
+        }
     }
     let under_way = with_job(&store, |job| job["status"] = json!({"active": 1})).await;
     choose(&mut app, &under_way.endpoint);
-    app.set("ROGO_POD", "r-shards-0");
-    let said = app.run(&["shard", "--shard", "0"]).await.expect(0).stderr;
-    assert!(!said.contains(WARNING), "{said}");
-    assert!(under_way.requests().iter().all(|request| !request.target.contains("/jobs?")), "{said}");
+    for (pod, command) in [("r-shards-0", &["shard", "--shard", "0"][..]), ("r-finalize", &["finalize"][..])]
+    {
+        app.set("ROGO_POD", pod);
+        let said = app.run(command).await.expect(0).stderr;
+        assert!(!said.contains(WARNING), "{said}");
+        assert!(under_way.requests().iter().all(|request| !request.target.contains("/jobs?")), "{said}");
+    }
 }

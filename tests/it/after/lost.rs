@@ -12,6 +12,7 @@ use super::plain_sample;
 use crate::support::{
     app::{TestApp, assert_same},
     postgres::TestDatabase,
+    process,
 };
 
 /// The launch ids of this many submissions of the target, in the order of their ids.
@@ -75,7 +76,7 @@ async fn lost_rows_are_named_and_moved_again_until_all_is_as_it_was() {
     let [decided] = decided.as_slice() else { panic!("{decided:?}") };
     assert_eq!((decided.decision.as_str(), decided.reason.as_str()), ("resume --redo lost", "failover"));
     // As in a container, the environment names no user.
-    let user = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let user = process::blocking(std::process::Command::new("id").arg("-un")).stdout;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let by = format!("{}@{}", String::from_utf8(user).unwrap().trim(), host.trim());
     assert_eq!((&decided.by, decided.attempts), (&by, 3));

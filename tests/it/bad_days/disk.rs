@@ -12,7 +12,7 @@ use super::{Day, plain_sample, through_bash};
 use crate::support::{
     app::{Sample, TestApp, assert_same},
     machine,
-    process::output,
+    process::{self, output},
     tds::{Options, TdsServer, data::Data},
 };
 
@@ -92,12 +92,9 @@ struct Disk<'path>(&'path Path);
 
 impl<'path> Disk<'path> {
     fn mount(path: &'path Path) -> Option<Self> {
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-            .arg(path)
-            .output()
-            .is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(path))
+        let mut mount = Command::new("mount");
+        let mounted = process::blocking(mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(path));
+        mounted.status.success().then_some(Self(path))
     }
 
     fn filler(&self) -> PathBuf {
@@ -119,6 +116,6 @@ impl<'path> Disk<'path> {
 
 impl Drop for Disk<'_> {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).output();
+        process::blocking(Command::new("umount").arg(self.0));
     }
 }

@@ -13,10 +13,13 @@ use std::{
 };
 
 use super::Day;
-use crate::support::app::{Sample, TestApp};
+use crate::support::{
+    app::{Sample, TestApp},
+    process,
+};
 
 fn pipe(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(process::blocking(Command::new("mkfifo").arg(path)).status.success());
 }
 
 async fn sample(rows: u64) -> Sample {

@@ -1,15 +1,15 @@
 //! The commands of the documents: what a person copies must run. Those for a cluster run in `live`.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use clap::{Parser, error::ErrorKind};
 use rogo_migrate::cli::Cli;
 
 use super::rendered::notes;
-use crate::support::documents::{commands, read};
+use crate::support::{
+    documents::{commands, read},
+    process,
+};
 
 const DOCUMENTS: [&str; 5] = [
     "README.md",
@@ -59,10 +59,7 @@ fn every_command_of_the_program_in_a_document_is_one_that_it_takes() {
 fn every_block_of_commands_is_one_that_a_shell_reads() {
     for document in DOCUMENTS {
         let script = commands(document, None).join("\n");
-        let mut shell = Command::new("bash");
-        let mut shell = shell.arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        std::io::Write::write_all(&mut shell.stdin.take().unwrap(), script.as_bytes()).unwrap();
-        let output = shell.wait_with_output().unwrap();
+        let output = process::blocking_given(&script, Command::new("bash").arg("-n"));
         assert!(output.status.success(), "{document}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

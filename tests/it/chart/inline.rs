@@ -1,5 +1,6 @@
-//! Commands that stand between backticks in deploy/RUNNING.md, and those for a cluster that the program says to type: each is
-//! run by `live_documents` with real names, or the table says which test runs it. A new one has to be entered here.
+//! Commands that stand between backticks in deploy/RUNNING.md and in the texts of `explain`, and those for a cluster that the
+//! program says to type: each is run by `live_documents` with real names, or the table says which test runs it. A new one has to
+//! be entered here.
 
 use std::{fs, path::Path};
 
@@ -33,6 +34,9 @@ pub const INLINE: &[(&str, Typed)] = &[
     ("kubectl -n $NS describe pod POD", Live),
 ];
 
+/// Of the texts of `explain`: the code, and the command.
+pub const EXPLAINED: &[(&str, &str, Typed)] = &[("cpu", "kubectl --namespace NAMESPACE top pod", Live)];
+
 /// Of the program: the file, and the words of its source.
 pub const SAID: &[(&str, &str, Typed)] = &[
     (
@@ -65,6 +69,7 @@ pub fn with_names(command: &str) -> String {
     for (word, name) in [
         ("--namespace {}", "--namespace $NS"),
         ("{namespace}", "$NS"),
+        (" NAMESPACE ", " $NS "),
         ("job/{}", "job/$JOB"),
         ("{kind} {name}", "pod $POD"),
         ("{names}", "$POD"),
@@ -190,6 +195,17 @@ fn every_command_between_backticks_is_run_by_a_test() {
 }
 
 #[test]
+fn every_command_that_explain_prints_is_run_by_a_test() {
+    let mut printed = Vec::new();
+    for text in rogo_migrate::explain::TEXTS {
+        let found = commands_in_order(text.markdown);
+        printed.extend(found.iter().map(|found| (text.code, found.text().to_owned())));
+    }
+    let known: Vec<_> = EXPLAINED.iter().map(|(code, command, _)| (*code, (*command).to_owned())).collect();
+    assert_eq!(printed, known, "what explain prints beside the table");
+}
+
+#[test]
 fn every_command_for_a_cluster_that_the_program_says_is_run_by_a_test() {
     let mut said = Vec::new();
     for (file, source) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
@@ -203,7 +219,7 @@ fn every_command_for_a_cluster_that_the_program_says_is_run_by_a_test() {
     let source = "// kubectl a\nlet a = \"see kubectl \\\n    --namespace n\";\nmod tests { \"helm b\" }";
     assert_eq!(said_in(source), ["kubectl --namespace n\";"]);
     let all = INLINE.iter().map(|(_, typed)| typed).chain(SAID.iter().map(|(_, _, typed)| typed));
-    for typed in all {
+    for typed in all.chain(EXPLAINED.iter().map(|(_, _, typed)| typed)) {
         if let By(file, test) = typed {
             assert!(read(file).contains(&format!("fn {test}(")), "no test {test} in {file}");
         }

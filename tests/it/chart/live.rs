@@ -11,6 +11,7 @@ use super::{
     lines,
     rendered::{chart, component, helm, text},
 };
+use crate::support::process;
 
 /// Deleted at the end, with all that is in it.
 pub struct Namespace(pub String);
@@ -36,7 +37,7 @@ impl Namespace {
     pub fn try_kubectl(&self, arguments: &[&str]) -> Output {
         let program = std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into());
         let mut command = Command::new(program);
-        command.args(["--namespace", &self.0]).args(arguments).output().expect("kubectl runs")
+        process::blocking(command.args(["--namespace", &self.0]).args(arguments))
     }
 
     /// `install` or `upgrade`: what Helm says, or its refusal.
@@ -46,7 +47,7 @@ impl Namespace {
         for pair in set {
             command.args(["--set", pair]);
         }
-        let output = command.output().unwrap();
+        let output = process::blocking(command);
         let refusal = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             Ok(String::from_utf8(output.stdout).unwrap())
@@ -150,7 +151,7 @@ fn running_jobs_are_throttled_and_paused_in_place_and_never_deleted_unasked() {
     namespace.upgrade(&["image.tag=other", "replaceRunning=true"]).unwrap();
     assert!(namespace.uids().iter().all(|(of, uid)| before.get(of) != Some(uid)));
 
-    let uninstalled = helm().args(["uninstall", "r", "--namespace", &namespace.0]).output().unwrap();
+    let uninstalled = process::blocking(helm().args(["uninstall", "r", "--namespace", &namespace.0]));
     assert!(uninstalled.status.success());
     let deleted = ["wait", "pods,jobs", "--all", "--for=delete", "--timeout=120s"];
     namespace.try_kubectl(&deleted);

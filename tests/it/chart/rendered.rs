@@ -9,6 +9,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use crate::support::process;
+
 /// A version that the chart takes; what `helm template` takes for granted differs from one Helm to the next.
 pub const KUBERNETES: &str = "1.34.0";
 const CONTAINER: &str = "/containers/rogo-migrate";
@@ -52,7 +54,7 @@ pub fn render_files(chart: &Path, release: &str, values: &[&Path], set: &str) ->
     for pair in set.split_whitespace() {
         command.args(["--set", pair]);
     }
-    let output = command.output().expect("Helm runs: set HELM, or see tests/chart.sh");
+    let output = process::blocking(command);
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
@@ -64,8 +66,8 @@ pub fn render_files(chart: &Path, release: &str, values: &[&Path], set: &str) ->
 /// A copy of the chart, to be changed.
 pub fn copy_of_chart() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let copied = Command::new("cp").arg("-r").arg(chart()).arg(folder.path()).status().unwrap();
-    assert!(copied.success());
+    let copied = process::blocking(Command::new("cp").arg("-r").arg(chart()).arg(folder.path()));
+    assert!(copied.status.success());
     let copy = folder.path().join("rogo-migrate");
     (folder, copy)
 }

@@ -5,6 +5,7 @@ use std::{fs, process::Command};
 use serde_json::json;
 
 use super::rendered::{Rendered, chart, copy_of_chart, render_files};
+use crate::support::process;
 
 /// Renders a parent chart `parent` that holds this chart as `alias`, with these values of the parent.
 fn render_parent(alias: &str, condition: &str, values: &str) -> Result<Rendered, String> {
@@ -12,8 +13,8 @@ fn render_parent(alias: &str, condition: &str, values: &str) -> Result<Rendered,
     let parent = folder.path().join("parent");
     fs::create_dir_all(parent.join("charts")).unwrap();
     let (_copied, copy) = copy_of_chart();
-    let moved = Command::new("cp").arg("-r").arg(&copy).arg(parent.join("charts")).status().unwrap();
-    assert!(moved.success());
+    let moved = process::blocking(Command::new("cp").arg("-r").arg(&copy).arg(parent.join("charts")));
+    assert!(moved.status.success());
     let version = "0.1.0";
     let metadata = format!(
         "apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n  - {{name: rogo-migrate, alias: {alias}, version: {version}, \

@@ -1,12 +1,13 @@
 //! `kubectl` in one namespace, and waiting for what the cluster does in its own time.
 
 use std::{
-    io::Write,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::support::process;
 
 /// How long a busy cluster may take for one step of a test.
 pub const PATIENCE: Duration = Duration::from_mins(5);
@@ -37,17 +38,13 @@ impl Kubectl {
     }
 
     pub fn attempt(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("kubectl runs")
+        process::blocking(self.command(arguments))
     }
 
     /// With a document as its standard input, so that a secret is no argument.
     #[track_caller]
     pub fn give(&self, arguments: &[&str], document: &Value) -> String {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("kubectl runs");
-        child.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
-        said(arguments, child.wait_with_output().unwrap())
+        said(arguments, process::blocking_given(&document.to_string(), self.command(arguments)))
     }
 
     /// An object, or a list of them.

@@ -10,6 +10,7 @@ use super::{
     world::World,
 };
 use crate::chart::rendered::{KUBERNETES, chart, component, helm, text};
+use crate::support::process;
 
 const RELEASE: &str = "r";
 /// What a run of a few seconds does not need.
@@ -42,7 +43,7 @@ impl<'world> Release<'world> {
         for pair in set {
             command.args(["--set", pair]);
         }
-        let output = command.output().expect("Helm runs");
+        let output = process::blocking(command);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut objects = tempfile::NamedTempFile::new().unwrap();
         objects.write_all(&output.stdout).unwrap();
@@ -57,7 +58,7 @@ impl<'world> Release<'world> {
     }
 
     pub fn uninstall(&self) {
-        let output = helm().args(["uninstall", RELEASE, "--namespace", &self.world.name]).output().unwrap();
+        let output = process::blocking(helm().args(["uninstall", RELEASE, "--namespace", &self.world.name]));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -67,7 +68,7 @@ impl<'world> Release<'world> {
         for pair in set {
             command.args(["--set", pair]);
         }
-        let output = command.output().expect("Helm runs");
+        let output = process::blocking(command);
         let refusal = String::from_utf8_lossy(&output.stderr);
         let sentence = refusal.split_whitespace().collect::<Vec<_>>().join(" ");
         if output.status.success() { Ok(()) } else { Err(sentence) }
@@ -161,7 +162,7 @@ pub fn run_in_one_pod(world: &World) {
     let mut command = helm();
     command.args(["template", RELEASE, chart().to_str().unwrap(), "--namespace", &world.name]);
     command.args(["--kube-version", KUBERNETES]);
-    let output = command.args(values(world)).args(["--show-only", "templates/jobs.yaml"]).output().unwrap();
+    let output = process::blocking(command.args(values(world)).args(["--show-only", "templates/jobs.yaml"]));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let jobs: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
     let plan = jobs.into_iter().find(|job| component(job).as_deref() == Some("plan")).unwrap();

@@ -13,6 +13,7 @@ use super::{
     world::World,
 };
 use crate::chart::rendered::{chart, helm, text};
+use crate::support::process;
 
 const SHARDS: u64 = 8;
 /// Not among the first that run: the fault is there before it begins.
@@ -151,7 +152,7 @@ fn as_it_stands(line: &str) {
     let program = which(helm().get_program().to_str().unwrap());
     std::os::unix::fs::symlink(program, folder.path().join("helm")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let output = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
+    let output = process::blocking(Command::new("sh").args(["-c", line]).env("PATH", path));
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 

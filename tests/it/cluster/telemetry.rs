@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    process::Stdio,
 };
 
 use serde_json::json;
@@ -14,7 +13,10 @@ use super::{
     services::variable,
     world::{World, begin_to_serve, until_it_answers},
 };
-use crate::support::collector::{Span, configuration, program, spans_of};
+use crate::support::{
+    collector::{Span, configuration, program, spans_of},
+    process,
+};
 
 const RECEIVER: &str = "otel";
 const PORT: u16 = 4318;
@@ -33,10 +35,9 @@ fn start_receiver(kubectl: &Kubectl) {
     let put = "cat >/tmp/otelcol && chmod +x /tmp/otelcol && touch /tmp/whole";
     let pod = format!("deployment/{RECEIVER}");
     until("the Collector's program is in its pod", PATIENCE, || {
-        let mut putting = kubectl.command(&["exec", "--stdin", &pod, "--", "bash", "-c", put]);
-        let putting =
-            putting.stdin(File::open(program()).unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
-        putting.status().unwrap().success().then_some(())
+        let putting = kubectl.command(&["exec", "--stdin", &pod, "--", "bash", "-c", put]);
+        let put = process::blocking_from(File::open(program()).unwrap(), putting);
+        put.status.success().then_some(())
     });
     until_it_answers(kubectl, RECEIVER);
 }

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::{
-    crash::no_orphans_and_nothing_missing,
+    crash::{no_orphans_and_nothing_missing, submissions},
     support::{
         app::{TestApp, assert_same},
         csv::Csv,
@@ -26,23 +26,17 @@ async fn refuse_in(app: &TestApp<'_>, table: &str, sqlstate: &str, when: &str) {
         .await;
 }
 
-/// From now on each row that `when` holds of takes so many seconds, and one is committed at a time.
-async fn slow(app: &mut TestApp<'_>, seconds: &str, when: &str) {
-    for name in ["ROGO_WORKERS", "ROGO_POOL"] {
-        app.set(name, "1");
+/// From now on each row takes so many seconds, one on each of so many connections. Few more rows are under way, so that one that
+/// is tried again soon has a connection, and commits of others stand close before and behind its try.
+async fn slow(app: &mut TestApp<'_>, seconds: &str, connections: &str, under_way: &str) {
+    for (name, value) in [("ROGO_WORKERS", "1"), ("ROGO_POOL", connections), ("ROGO_IN_FLIGHT", under_way)] {
+        app.set(name, value);
     }
-    app.database
-        .run(&format!(
-            "create function slow() returns trigger language plpgsql as $$
-             begin perform pg_sleep({seconds}); return new; end $$;
-             create trigger slow before insert on lti_launch_sessions for each row
-             when ({when}) execute function slow()"
-        ))
-        .await;
+    app.commit_slowly(seconds).await;
 }
 
 async fn accept(app: &TestApp<'_>) {
-    app.database.run("drop function if exists refuse, slow cascade").await;
+    app.database.run("drop function refuse cascade").await;
 }
 
 /// The attempt of the first row of the input.
@@ -136,14 +130,18 @@ async fn a_learner_whom_a_trigger_refuses_fails_beside_others_and_when_no_other_
     app.run(&["run", "--run", "mended"]).await.expect(0);
 }
 
-/// Runs until the process gives up, which lasts for longer than the tries that would blame a row; then everything is moved as if
-/// it had not been disturbed.
-async fn is_held(world: &World, app: &TestApp<'_>, sqlstate: &str) {
+/// Runs until the process gives up, after at least so many commits beside the refused rows, which last for longer than the tries
+/// that would blame a row; then everything is moved as if it had not been disturbed.
+async fn is_held(world: &World, app: &TestApp<'_>, sqlstate: &str, commits: i64) {
+    let before = submissions(app).await;
     let ended = app.run(&["run", "--give-up-after", "20s"]).await.expect(75);
     for says in ["No row was blamed", sqlstate] {
         assert!(ended.stderr.contains(says), "{says:?} is not said in\n{}", ended.stderr);
     }
+    let committed = submissions(app).await - before;
+    assert!(committed >= commits, "{committed} rows were committed beside those that are refused");
     accept(app).await;
+    app.commit_at_once().await;
     app.run(&["run"]).await.expect(0);
     assert_same(&app.everything().await, &world.undisturbed().await);
     no_orphans_and_nothing_missing(app).await;
@@ -153,18 +151,20 @@ async fn is_held(world: &World, app: &TestApp<'_>, sqlstate: &str) {
 async fn a_target_that_is_short_of_something_is_held_though_it_takes_some_rows() {
     let world = World::plain(200, 1_620).await;
     let mut app = world.app().await;
-    // The attempt that does not exist is odd.
-    let is_odd = "split_part(new.launch_id, '_', 2)::bigint % 2 = 1";
-    refuse(&app, "XX000", is_odd).await;
-    slow(&mut app, "0.2", &format!("not ({is_odd})")).await;
-    is_held(&world, &app, "XX000").await;
+    let attempts = column(&app, "Attempt ID");
+    // Besides four rows the attempt that does not exist, of which every rehearsal is.
+    let refused = [30, 80, 130, 180].map(|row: usize| attempts[row].as_str());
+    let refused = [&refused[..], &["2147483647"]].concat();
+    refuse(&app, "XX000", &format!("split_part(new.launch_id, '_', 2) in ('{}')", refused.join("','"))).await;
+    slow(&mut app, "0.5", "4", "8").await;
+    is_held(&world, &app, "XX000", 196).await;
 }
 
 #[tokio::test]
 async fn a_table_that_takes_no_row_is_waited_for_though_rows_that_need_it_not_are_committed() {
-    let world = World::new(80, 1_621).await;
+    let world = World::new(300, 1_621).await;
     let mut app = world.app().await;
     refuse_in(&app, "malpractice_enforcements", "XX000", "true").await;
-    slow(&mut app, "0.5", "true").await;
-    is_held(&world, &app, "XX000").await;
+    slow(&mut app, "0.25", "2", "24").await;
+    is_held(&world, &app, "XX000", 150).await;
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, sync::Arc};
 
-use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::{Error, ErrorKind},
+};
 use rogo_migrate::{
     ports::{FaultKind, MayWrite, Retry, TargetReader, TargetWriter},
     settings::{DatabaseAuth, Secret},
@@ -99,6 +102,50 @@ async fn a_token_is_asked_for_with_each_connection() {
     }
     assert_eq!(fault.kind, FaultKind::Unavailable, "the identity's service may be away");
     assert_eq!(ask(&worker(None).start()).await.unwrap_err().kind, FaultKind::Misconfigured);
+}
+
+/// Gives no token, and tells what was asked for.
+#[derive(Debug)]
+struct Refuses;
+
+#[async_trait::async_trait]
+impl TokenCredential for Refuses {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        Err(Error::with_message(ErrorKind::Credential, format!("asked for {scopes:?}")))
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_of_the_cloud_that_the_host_is_of() {
+    let database = database().await;
+    for (host, scope, advice) in [
+        ("db.postgres.database.azure.com", "https://ossrdbms-aad.database.windows.net/.default", None),
+        (
+            "db.postgres.database.usgovcloudapi.net",
+            "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+            Some("AZURE_AUTHORITY_HOST=https://login.microsoftonline.us"),
+        ),
+        (
+            "db.postgres.database.chinacloudapi.cn",
+            "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+            Some("AZURE_AUTHORITY_HOST=https://login.chinacloudapi.cn"),
+        ),
+    ] {
+        let worker = Worker {
+            url: Secret::Value(format!("postgres://u@{host}/app")),
+            auth: DatabaseAuth::Entra,
+            credential: Some(Arc::new(Refuses)),
+            ..Worker::of(&database)
+        };
+        let said = ask(&worker.start()).await.unwrap_err().chain();
+        assert!(said.contains(&format!("[\"{scope}\"]")), "{host}: {said}");
+        assert_eq!(said.contains("AZURE_AUTHORITY_HOST"), advice.is_some(), "{said}");
+        assert!(advice.is_none_or(|advice| said.contains(advice)), "{said}");
+    }
 }
 
 #[tokio::test]

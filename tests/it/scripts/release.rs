@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{beside, program, repository};
+use crate::support::process;
 
 /// A docker whose images have `SIZE` bytes. With `DIFFER` each build makes another program, with `UNREADABLE` none can be read.
 const DOCKER: &str = r#"#!/bin/sh
@@ -57,7 +58,7 @@ impl Release {
     fn git(&self, arguments: &[&str]) {
         let mut git = Command::new("git");
         git.arg("-C").arg(&self.root).args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        let done = git.env("GIT_CONFIG_SYSTEM", "/dev/null").output().unwrap();
+        let done = process::blocking(git.env("GIT_CONFIG_SYSTEM", "/dev/null"));
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
@@ -76,7 +77,7 @@ impl Release {
         for name in ["BUILD_IMAGE", "RUNTIME_IMAGE", "DIFFER", "UNREADABLE"] {
             release.env_remove(name);
         }
-        release.envs(variables.iter().copied()).output().unwrap()
+        process::blocking(release.envs(variables.iter().copied()))
     }
 
     /// Makes it in vain: it says why, and there is no list of what was made.

@@ -180,6 +180,24 @@ impl<'sample> TestApp<'sample> {
         }
     }
 
+    /// From now on each submission takes the database so many seconds, whatever else the machine does, until
+    /// [`TestApp::commit_at_once`].
+    pub async fn commit_slowly(&self, seconds: &str) {
+        let table = "lti_launch_sessions";
+        self.database
+            .run(&format!(
+                "create function slow() returns trigger language plpgsql as $$
+                 begin perform pg_sleep({seconds}); return new; end $$;
+                 create trigger slow before insert on {table} for each row execute function slow()"
+            ))
+            .await;
+    }
+
+    /// Ends what [`TestApp::commit_slowly`] began.
+    pub async fn commit_at_once(&self) {
+        self.database.run("drop function slow cascade").await;
+    }
+
     /// Panics unless a statement of the finished run carried several submissions.
     #[track_caller]
     pub fn assert_batched(&self) {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{machine, npm};
+use super::{machine, npm, process};
 
 const PUPPETEER: &str = "24.9.0";
 const AXE: &str = "4.14.1";
@@ -42,7 +42,7 @@ impl Browser {
             self.packages.each_ref().map(|folder| folder.join("node_modules").display().to_string());
         let mut looking = Command::new("node");
         looking.arg(SCRIPT).arg(&self.chromium).arg(folder).arg(if pictures { "shots" } else { "" });
-        let looked = looking.args(pages.keys()).env("NODE_PATH", node_path.join(":")).output().unwrap();
+        let looked = process::blocking(looking.args(pages.keys()).env("NODE_PATH", node_path.join(":")));
         let said = String::from_utf8_lossy(&looked.stdout);
         assert!(looked.status.success(), "{said}{}", String::from_utf8_lossy(&looked.stderr));
         said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -27,7 +27,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::process::free_port;
+use super::{
+    machine,
+    process::{self, free_port},
+};
 
 /// The superuser, whom tests prepare and look as.
 const SUPERUSER: &str = "tester";
@@ -244,8 +247,8 @@ impl TestDatabase {
 
     /// Runs pgbench in it with these arguments, as the ordinary role; what it printed.
     pub fn pgbench(&self, arguments: &[&str]) -> String {
-        let output =
-            Command::new(binaries().join("pgbench")).args(arguments).arg(self.url()).output().unwrap();
+        let mut pgbench = Command::new(binaries().join("pgbench"));
+        let output = process::blocking(pgbench.args(arguments).arg(self.url()));
         assert!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -259,7 +262,7 @@ impl TestDatabase {
             ("pg_dump", ["--format=custom", "--file", file, "--dbname", &url].as_slice()),
             ("pg_restore", &["--clean", "--if-exists", "--exit-on-error", "--dbname", &url, file]),
         ] {
-            let output = Command::new(binaries().join(program)).args(arguments).output().unwrap();
+            let output = process::blocking(Command::new(binaries().join(program)).args(arguments));
             assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
         }
     }
@@ -328,7 +331,8 @@ pub fn binaries() -> PathBuf {
     if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
         candidates.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
-    if let Ok(said) = Command::new("pg_config").arg("--bindir").output() {
+    if let Some(program) = machine::on_path(&["pg_config"]) {
+        let said = process::blocking(Command::new(program).arg("--bindir"));
         candidates.push(String::from_utf8_lossy(&said.stdout).trim().into());
     }
     let programs = ["postgres", "initdb", "pg_basebackup", "pgbench"];
@@ -342,7 +346,7 @@ pub fn binaries() -> PathBuf {
 /// Whom the server runs as: it refuses to run as root.
 fn owner() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> Option<u32> {
-        let said = Command::new("id").args(arguments).output().ok()?;
+        let said = process::blocking(Command::new("id").args(arguments));
         String::from_utf8_lossy(&said.stdout).trim().parse().ok()
     };
     if id(&["-u"]) != Some(0) {
@@ -361,15 +365,15 @@ fn as_owner(mut command: Command, owner: Option<(u32, u32)>) -> Command {
 }
 
 fn initialise(binaries: &Path, owner: Option<(u32, u32)>, folder: &Path) {
-    let made = as_owner(Command::new(binaries.join("initdb")), owner)
+    let mut making = as_owner(Command::new(binaries.join("initdb")), owner);
+    making
         .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--username", SUPERUSER])
         .arg("--pwfile")
         .arg(folder.join("password"))
         .arg("--pgdata")
         .arg(folder.join("data"))
-        .current_dir(folder)
-        .output()
-        .expect("initdb runs");
+        .current_dir(folder);
+    let made = process::blocking(making);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 

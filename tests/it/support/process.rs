@@ -1,7 +1,9 @@
 //! A process under way: what it is waited for, told, and how it ends.
 
 use std::{
-    io::Read,
+    borrow::BorrowMut,
+    fs::File,
+    io::{Read, Seek, Write},
     net::TcpListener,
     process::{Output, Stdio},
     thread,
@@ -61,16 +63,39 @@ pub async fn output(mut command: Command) -> Ended {
     Ended::of(output.unwrap())
 }
 
-/// As [`output`], for a caller that may block.
-pub fn blocking(command: std::process::Command) -> Output {
+/// As [`output`], of any program, for a caller that may block.
+#[track_caller]
+pub fn blocking(command: impl BorrowMut<std::process::Command>) -> Output {
     blocking_within(LONGEST_RUN, command)
 }
 
+/// As [`blocking`], with this text as its standard input.
+#[track_caller]
+pub fn blocking_given(text: &str, command: impl BorrowMut<std::process::Command>) -> Output {
+    // A file, so that a program that does not read it holds nothing up.
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    blocking_from(file, command)
+}
+
+/// As [`blocking`], with this file as its standard input.
+#[track_caller]
+pub fn blocking_from(file: File, mut command: impl BorrowMut<std::process::Command>) -> Output {
+    waited_for(LONGEST_RUN, command.borrow_mut().stdin(file))
+}
+
 /// As [`blocking`], with another limit.
-pub fn blocking_within(limit: Duration, mut command: std::process::Command) -> Output {
+#[track_caller]
+pub fn blocking_within(limit: Duration, mut command: impl BorrowMut<std::process::Command>) -> Output {
+    waited_for(limit, command.borrow_mut().stdin(Stdio::null()))
+}
+
+#[track_caller]
+fn waited_for(limit: Duration, command: &mut std::process::Command) -> Output {
     let began = std::time::Instant::now();
-    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let (stdout, stderr) = (read_on(child.stdout.take()), read_on(child.stderr.take()));
     while child.try_wait().unwrap().is_none() {
         if began.elapsed() >= limit {

@@ -14,6 +14,8 @@ async fn what_is_under_way_is_counted_up_and_down_and_a_stopped_shard_has_told_e
     let prometheus = Prometheus::start().await;
     let sample = Sample::with(400, 93, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
+    // All rows together take longer than anything is waited for: the shard is in their middle whatever else the machine does.
+    app.commit_slowly("0.5").await;
     app.run(&["plan"]).await.expect(0);
     let seeded = submissions(&app).await;
     app.set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", prometheus.endpoint());

@@ -105,8 +105,11 @@ async fn a_host_that_a_gateway_names_and_that_does_not_answer_is_said() {
     assert!(fault.what.contains(&format!("sends its clients on to localhost,{gone}")), "{fault}");
 }
 
+/// A token, and the service that it is for.
 #[derive(Debug)]
-struct Token(&'static str);
+struct Token(&'static str, &'static str);
+
+const PUBLIC: &str = "https://database.windows.net/.default";
 
 #[async_trait::async_trait]
 impl TokenCredential for Token {
@@ -115,7 +118,7 @@ impl TokenCredential for Token {
         scopes: &[&str],
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        assert_eq!(scopes, ["https://database.windows.net/.default"]);
+        assert_eq!(scopes, [self.1]);
         Ok(AccessToken::new(self.0, OffsetDateTime::now_utc() + Duration::minutes(5)))
     }
 }
@@ -128,12 +131,33 @@ async fn an_entra_token_logs_in_without_a_password() {
         "Server=localhost,{};Database=dw;Authentication=Active Directory Default;Encrypt=False",
         server.address.port()
     ));
-    let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken"))).unwrap();
+    let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken", PUBLIC))).unwrap();
     assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1);
-    let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("stale"))).unwrap();
+    let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("stale", PUBLIC))).unwrap();
     let fault = warehouse.shape().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unauthenticated);
     assert!(!fault.chain().contains("stale"), "{}", fault.chain());
+}
+
+/// A tunnel on this machine leads to a server whose certificate tells its cloud.
+#[tokio::test]
+async fn a_token_is_of_the_cloud_that_the_server_is_of() {
+    let of_clouds = [
+        ("dw.database.windows.net", PUBLIC),
+        ("dw.database.usgovcloudapi.net", "https://database.usgovcloudapi.net/.default"),
+        ("ws.sql.azuresynapse.azure.cn", "https://database.chinacloudapi.cn/.default"),
+    ];
+    for (host, scope) in of_clouds {
+        let server = start(attempts(1..=1)).await;
+        server.script.accept_token("t0ken");
+        let secret = Secret::Value(format!(
+            "Server=localhost,{};Database=dw;Authentication=Active Directory Default;Encrypt=False;\
+             HostNameInCertificate={host}",
+            server.address.port()
+        ));
+        let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken", scope))).unwrap();
+        assert_eq!(warehouse.fetch(&ids([1])).await.unwrap()[0].reports.len(), 1, "{host}");
+    }
 }
 
 /// What stands on this machine, such as a tunnel, may name any host.
@@ -147,7 +171,7 @@ async fn a_token_is_not_sent_on_to_a_host_whose_certificate_is_not_looked_at() {
             "Server=localhost,{};Database=dw;Authentication=Active Directory Default;{more}",
             gateway.address.port()
         ));
-        let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken"))).unwrap();
+        let warehouse = SqlServer::open_as(&secret, 1, Arc::new(Token("t0ken", PUBLIC))).unwrap();
         let fault = warehouse.shape().await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Misconfigured, "{fault}");
         assert!(

@@ -1,10 +1,6 @@
 //! The scripted server as another client reads it: server and driver of the program must not share a mistake.
 
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use chrono::{DateTime, NaiveDateTime};
 use rogo_migrate::ports::Warehouse;
@@ -13,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{REPORTS, SCORES, attempts, ids, opened, report, report_columns, scanned, score_columns, start};
 use crate::support::fetch::FetchAll;
 use crate::support::{
-    machine, npm,
+    machine, npm, process,
     tds::{
         TdsServer,
         cells::{Cell, Type},
@@ -88,15 +84,10 @@ async fn compare(server: &TdsServer, batches: Vec<String>) {
 }
 
 fn node(folder: &Path, request: &Json) -> String {
-    let mut child = Command::new("node")
-        .args([Path::new(SCRIPT), folder])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("node (18 or later) is needed for tedious");
-    child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "tedious failed: see above");
+    let mut node = Command::new("node");
+    let output = process::blocking_given(&request.to_string(), node.args([Path::new(SCRIPT), folder]));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "tedious failed (node (18 or later) is needed for it): {complaint}");
     String::from_utf8(output.stdout).unwrap()
 }
 

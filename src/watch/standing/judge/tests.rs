@@ -451,7 +451,8 @@ fn lost_rows_are_told_with_the_finalizers_own_command() {
         run.0.summary = Some(Summary { next_command: "redo them".into(), ..summary });
         run
     };
-    let reason = "2 rows that were migrated are not in the target any more (lost.csv names them)";
+    let reason = "2 rows that were migrated are not in the target any more (lost.csv names them); if the database lost them, \
+                  move them again (--redo lost); if they were deleted on purpose, accept that";
     lost().is(RunState::Incomplete, Exit::Incomplete, reason, "redo them");
     let again = lost().job("shards-again", "1", None);
     again.is(RunState::Running, Exit::Temporary, "Job r-shards-again has no pod", "");
@@ -593,7 +594,8 @@ fn no_line_moves_rows_of_which_another_runs_submissions_stand() {
     };
     assert!(redo_of(&lost(2, 1).0).unwrap().contains("--redo lost"));
     assert_eq!(redo_of(&lost(2, 2).0), None);
-    let reason = "of 2 of them another run's submission stands, which --redo lost does not move";
+    let reason = "of 2 of them another run's submission stands, which --redo lost does not move \
+                  (lost_to_another_run.csv names them); if that is right, accept that this run's are gone";
     lost(2, 2).is(RunState::Incomplete, Exit::Incomplete, reason, "accept it");
 }
 

@@ -11,7 +11,7 @@ use std::{
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::{ROLE, TEMPLATE, TestDatabase, TestServer, as_owner, binaries, folder_of, launch, owner};
-use crate::support::process::{free_port, until};
+use crate::support::process::{self, free_port, until};
 
 /// What a session does not flush itself is lost in a crash: no other process writes it in time.
 const LAZY: &str =
@@ -82,16 +82,16 @@ impl OwnServer {
     pub async fn standby(&self) -> Self {
         let (owner, primary) = (owner(), &self.0);
         let (folder, port) = (folder_of(owner), free_port());
-        let copied = as_owner(Command::new(binaries().join("pg_basebackup")), owner)
+        let mut copying = as_owner(Command::new(binaries().join("pg_basebackup")), owner);
+        copying
             .args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--host=127.0.0.1"])
             .arg(format!("--port={}", primary.port))
             .args(["--username", super::SUPERUSER])
             .arg("--pgdata")
             .arg(folder.join("data"))
             .env("PGPASSWORD", &primary.password)
-            .current_dir(&folder)
-            .output()
-            .expect("pg_basebackup runs");
+            .current_dir(&folder);
+        let copied = process::blocking(copying);
         assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
         let settings = folder.join("data/postgresql.auto.conf");
         let inherited = fs::read_to_string(&settings).unwrap();
