@@ -241,9 +241,7 @@ async fn what_the_application_adds_and_does_beside_the_run_is_no_difference() {
         let ended = verify(&app, &["--level", level]).await;
         assert_eq!(ended.code, Some(0), "{n}: {}\n{}", ended.stdout, app.result("verification_failures.csv"));
         assert!(done.load(SeqCst) > before, "{n}: the application stood still meanwhile");
-        if writer.is_finished() {
-            panic!("{n}: {:?}", (&mut writer).await);
-        }
+        assert!(!writer.is_finished(), "{n}: {:?}", (&mut writer).await);
     }
     writer.abort();
 }
