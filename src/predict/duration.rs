@@ -250,9 +250,9 @@ mod tests {
             let told = duration(&prediction, processes, &work(5, 3, None), Seen::default(), Some(measured));
             [told.least_ms, told.milliseconds, told.most_ms]
         };
-        // 2 ms a file.
-        assert_eq!(of(1), [320_300, 400_500, 481_500]);
-        assert_eq!(of(4), [80_300, 100_500, 481_500]);
+        // 2.25 ms a file.
+        assert_eq!(of(1), [360_300, 450_500, 541_500]);
+        assert_eq!(of(4), [90_300, 113_000, 541_500]);
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         let measured = measured(4_500, 9.0);
         let part = copying(1_000.0, Some(measured));
         assert!(
-            (part.milliseconds - 10_000.0).abs() < 1e-6 && part.range == MEASURED,
+            (part.milliseconds - 11_250.0).abs() < 1e-6 && part.range == MEASURED,
             "{}",
             part.milliseconds
         );

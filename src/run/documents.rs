@@ -3,6 +3,7 @@
 pub mod names;
 mod course;
 mod decided;
+mod left;
 mod plan;
 mod prediction;
 mod summary;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use course::{Course, ResultFile, ShardCourse, Slice, SlowRow, StageCourse, WaitCourse, WorkerCourse};
 pub use decided::{Acceptance, Decided, Purged, RolledBack};
+pub use left::{Lost, Missing};
 pub use plan::WarehouseRows;
 pub(super) use plan::parse;
 pub use prediction::{
@@ -24,7 +26,7 @@ pub use prediction::{
     NotPredictable, PredictedDuration, PredictedFiles, PredictedOutcomes, PredictedShard, PredictedSource,
     Prediction, Quantities, ToMend, Took,
 };
-pub use summary::{Lost, Missing, ReleaseLines, RunResult, StageLatency, Summary, Warning, WarningCode};
+pub use summary::{ReleaseLines, RunResult, StageLatency, Summary, Warning, WarningCode};
 pub use verdict::{Ending, Stopped, Verdict};
 pub use verification::{Verification, VerifiedContent, VerifiedFiles, VerifyCheck, VerifyResult};
 pub use work::{Answers, Breaker, Commits, Limit, LimitCode, Work};

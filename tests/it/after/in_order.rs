@@ -61,6 +61,7 @@ const RUNNING: &[(&str, Typed)] = &[
     ("rogo-migrate verify --run rogo --verify-store az://verify/rogo --shard 0/4", Here(0)),
     ("rogo-migrate status --run rogo --verify-store az://verify/rogo", Here(0)),
     ("rogo-migrate explain CHECK", Here(0)),
+    ("rogo-migrate explain CHECK", Here(0)),
     ("rogo-migrate rollback", Here(0)),
     ("rogo-migrate rollback --run rogo", Here(0)),
     ("rogo-migrate rollback --run rogo --yes --reason TICKET-4711", Here(0)),

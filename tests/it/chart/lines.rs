@@ -15,6 +15,7 @@ use super::{
     inline::{joined, sources},
     rendered::{chart, helm},
 };
+use crate::support::process;
 
 /// The file, the words of its source, and the line.
 type Made = (&'static str, &'static str, fn(&HelmRelease) -> String);
@@ -125,7 +126,7 @@ fn every_line_of_helm_that_the_program_makes_renders() {
             &format!("--values '{values}'"),
             1,
         );
-        let output = Command::new("sh").args(["-c", &template]).output().unwrap();
+        let output = process::blocking(Command::new("sh").args(["-c", &template]));
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -292,7 +292,7 @@ fn every_line_of_helm_that_the_program_makes_is_taken_by_helm_as_it_stands() {
     let program = helm().get_program().to_str().unwrap().to_owned();
     for line in lines::typed(&namespace.0) {
         let tried = line.replacen("helm", &format!("'{program}'"), 1) + " --dry-run=server";
-        let output = Command::new("sh").args(["-c", &tried]).output().unwrap();
+        let output = process::blocking(Command::new("sh").args(["-c", &tried]));
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(namespace.uids(), before);
