@@ -178,7 +178,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
     quiet.still_held().await?;
     quiet.unclean_too(store, &recorded_by).await?;
     lost.record(store).await?;
-    merged.standing().publish(store, plan, drafts.receipts.root).await?;
+    merged.standing().publish(store, plan, &drafts.receipts).await?;
     drafts.publish(store, context.out).await?;
     let totals = Totals {
         rows: plan.rows,

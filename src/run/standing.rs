@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, PlanId, RowSet, RunStore, names};
+use super::{Plan, PlanId, RowSet, RunStore, names, receipts::Receipts};
 use crate::{
     domain::{Digest, Outcome, newest, stands},
     ports::Fault,
@@ -14,31 +14,46 @@ use crate::{
 pub struct Standing {
     absent: RowSet,
     is_told: bool,
-    root: Option<Digest>,
+    of: Option<ReceiptsOf>,
 }
 
 /// `absent.json`.
 #[derive(Serialize, Deserialize)]
 struct AbsentRows {
     plan: PlanId,
-    /// Root of the receipts of the result that it is of.
+    /// The receipts of the result that it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    root: Option<Digest>,
+    receipts: Option<ReceiptsOf>,
     /// First and last row of each range, ascending.
     rows: Vec<(u64, u64)>,
+}
+
+/// What tells one result from another: both differ, unless one of them was altered afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ReceiptsOf {
+    root: Digest,
+    /// Over the digests of all shards.
+    shards: Digest,
+}
+
+impl From<&Receipts> for ReceiptsOf {
+    fn from(receipts: &Receipts) -> Self {
+        let shards: Vec<u8> = receipts.shards.iter().flat_map(|shard| *shard.as_bytes()).collect();
+        Self { root: receipts.root, shards: Digest::of(&shards) }
+    }
 }
 
 impl Standing {
     /// If the target lacks these rows.
     pub fn without(absent: RowSet) -> Self {
-        Self { absent, is_told: true, root: None }
+        Self { absent, is_told: true, of: None }
     }
 
     /// As the newest result says.
     pub async fn read(store: &RunStore, plan: &Plan) -> Result<Self, Fault> {
         let told: Option<AbsentRows> = store.read(names::ABSENT).await?;
         let told = told.filter(|told| told.plan == plan.id);
-        let (is_told, root) = (told.is_some(), told.as_ref().and_then(|told| told.root));
+        let (is_told, of) = (told.is_some(), told.as_ref().and_then(|told| told.receipts.clone()));
         let mut absent = RowSet::new(plan.last_row());
         for (first, last) in told.into_iter().flat_map(|told| told.rows) {
             for row in first..=last.min(plan.last_row()) {
@@ -46,13 +61,14 @@ impl Standing {
                 let _ = absent.insert(row);
             }
         }
-        Ok(Self { absent, is_told, root })
+        Ok(Self { absent, is_told, of })
     }
 
-    /// Publishes it in the place of the earlier result's. To be called while the run's lock is held, before the other results;
-    /// `root` is that of their receipts.
-    pub async fn publish(&self, store: &RunStore, plan: &Plan, root: Digest) -> Result<(), Fault> {
-        let rows = AbsentRows { plan: plan.id.clone(), root: Some(root), rows: self.absent.ranges() };
+    /// Publishes it in the place of the earlier result's. To be called while the run's lock is held, before the other results,
+    /// of which these are the receipts.
+    pub async fn publish(&self, store: &RunStore, plan: &Plan, receipts: &Receipts) -> Result<(), Fault> {
+        let (plan, receipts) = (plan.id.clone(), Some(receipts.into()));
+        let rows = AbsentRows { plan, receipts, rows: self.absent.ranges() };
         store.replace_in_a_line(names::ABSENT, &rows).await
     }
 
@@ -62,8 +78,9 @@ impl Standing {
     }
 
     /// Whether it is of the result with these receipts. A merge that was stopped leaves it beside the result before.
-    pub fn is_of(&self, root: &Digest) -> bool {
-        self.root.as_ref().is_none_or(|own| own == root)
+    pub fn is_of(&self, receipts: &Receipts) -> bool {
+        let told = ReceiptsOf::from(receipts);
+        self.of.as_ref().is_none_or(|own| own.root == told.root || own.shards == told.shards)
     }
 
     /// Whether the target lacked the row.

@@ -160,7 +160,7 @@ impl Asked<'_> {
     /// Which outcomes the result counts.
     async fn standing(&self) -> Result<Standing, Stop> {
         let standing = Standing::read(self.store, self.plan).await?;
-        if self.summary.receipts.as_ref().is_none_or(|receipts| standing.is_of(&receipts.root)) {
+        if self.summary.receipts.as_ref().is_none_or(|receipts| standing.is_of(receipts)) {
             return Ok(standing);
         }
         let message = format!(

@@ -8,7 +8,7 @@ use rogo_migrate::{
     domain::{Digest, FailCode, Fate, Outcome, ShardIndex, stands},
     exit::Exit,
     finalize::merge::Merged,
-    run::{RowSet, Standing, segments::recorded},
+    run::{RowSet, Standing, receipts::Folding, segments::recorded},
 };
 
 use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
@@ -86,8 +86,8 @@ async fn a_shard_that_is_begun_again_counts_lost_rows_as_the_result_does() {
     assert_eq!(counted().await, (2, 0));
     let mut lost = RowSet::new(2);
     lost.insert(2).unwrap();
-    let root = Digest::of(b"the result");
-    Standing::without(lost).publish(&world.store, &world.plan, root).await.unwrap();
+    let receipts = Folding::begin(&world.plan, Digest::of(b"program")).finish();
+    Standing::without(lost).publish(&world.store, &world.plan, &receipts).await.unwrap();
     assert_eq!(counted().await, (1, 1));
 }
 
