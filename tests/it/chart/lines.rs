@@ -13,7 +13,7 @@ use rogo_migrate::{
 
 use super::{
     inline::{joined, sources},
-    rendered::{chart, helm},
+    rendered::{KUBERNETES, chart, helm},
 };
 use crate::support::process;
 
@@ -123,7 +123,7 @@ fn every_line_of_helm_that_the_program_makes_renders() {
     for line in typed("ns") {
         let template = line.replacen("helm upgrade", &format!("'{program}' template"), 1).replacen(
             "--reset-then-reuse-values",
-            &format!("--values '{values}'"),
+            &format!("--values '{values}' --kube-version {KUBERNETES}"),
             1,
         );
         let output = process::blocking(Command::new("sh").args(["-c", &template]));
