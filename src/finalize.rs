@@ -8,6 +8,7 @@ pub mod books;
 pub mod sweep;
 pub mod results;
 pub mod fold;
+mod own_row;
 mod slices;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
@@ -24,7 +25,7 @@ use crate::{
     ports::Blobs,
     report::events::Events,
     run::{
-        Decided, Lost, heartbeats,
+        Decided, Lost, Prediction, heartbeats,
         lock::{LockedRun, Quiet},
         orphans::{Kept, Orphans, Swept},
         purged,
@@ -161,8 +162,9 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
     let purged = purged::attempts(store).await?;
-    let examples = merged.examples(store, plan).await?;
-    let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, context.events).await?;
+    let prediction = Prediction::read(store, plan).await?;
+    let named = prediction.as_ref().map(|prediction| prediction.outcomes.example_rows()).unwrap_or_default();
+    let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, &named, context.events).await?;
     // That each process lived, and when it waited.
     let beats = heartbeats::all(store, plan).await?;
     for beat in &beats {
@@ -185,7 +187,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
         rows_left_out: plan.rows_left_out,
         books: drafts.books,
         last_outcome_at: drafts.last_outcome_at,
-        examples,
+        prediction,
+        examples: drafts.examples,
         receipts: drafts.receipts,
         course: Box::new(drafts.fold.finish(pinned)),
         missing,

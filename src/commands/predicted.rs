@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     finalize::books::Totals,
     ports::Fault,
-    run::{Compared, Plan, Prediction, RunStore, Took},
+    run::{Compared, Plan, RunStore, Took},
 };
 
 /// Compares with the prediction of this plan; `None` if there is none. `ended` is the time of the last outcome.
@@ -15,7 +15,7 @@ pub async fn compared(
     totals: &Totals,
     ended: DateTime<Utc>,
 ) -> Result<Option<Compared>, Fault> {
-    let Some(prediction) = Prediction::read(store, plan).await? else { return Ok(None) };
+    let Some(prediction) = &totals.prediction else { return Ok(None) };
     // A plan may stand for days before its run: the first process's start counts.
     let began = store.writers().await?.into_iter().map(|writer| writer.started_at).min();
     let took = (ended - began.unwrap_or(plan.created_at)).to_std().unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::{
     domain::{Books, ShardIndex, shard_list},
     exit::{Exit, Stop},
     run::{
-        Came, Course, Heartbeat, Lost, Plan, RunStore, names,
+        Came, Course, Heartbeat, Lost, Plan, Prediction, RunStore, names,
         orphans::{Kept, Orphans},
         queue::NumbersReader,
         receipts::Receipts,
@@ -30,7 +30,9 @@ pub struct Totals {
     pub rows_left_out: u64,
     /// Counts of the outcomes that stand.
     pub books: Books,
-    /// What became of the rows that the prediction names, if there is one.
+    /// What was predicted of the plan, if anything was.
+    pub prediction: Option<Prediction>,
+    /// What became of the rows that it names.
     pub examples: Came,
     /// Rows without an outcome, by shard.
     pub missing: Vec<MissingRows>,

@@ -11,7 +11,7 @@ use crate::{
     domain::{Fate, Outcome, ShardIndex},
     exit::Stop,
     ports::{Fault, on_thread},
-    run::{Came, Plan, Prediction, RowSet, RunStore, Standing, outcomes::Outcomes},
+    run::{Plan, RowSet, RunStore, Standing, outcomes::Outcomes},
 };
 
 /// Ranges of rows in memory: the one that is merged, and the next one, which a thread reads meanwhile.
@@ -54,24 +54,6 @@ impl Merged {
     /// Whether the outcome is of a migrated row that the target lacks, with no later one.
     pub fn is_lost(&self, outcome: &Outcome) -> bool {
         matches!(outcome.fate, Fate::Migrated(_)) && self.standing.lacks(outcome.row)
-    }
-
-    /// What became of the rows that the plan's prediction names, if there is one: only what holds them is read.
-    pub async fn examples(&self, store: &RunStore, plan: &Plan) -> Result<Came, Stop> {
-        let Some(prediction) = Prediction::read(store, plan).await? else { return Ok(Came::new()) };
-        let rows = prediction.outcomes.example_rows();
-        let mut came = Came::new();
-        for bucket in 0..self.all.buckets() {
-            let (first, last) = self.all.range(bucket);
-            if rows.range(first..).next().is_none_or(|row| *row > last) {
-                continue;
-            }
-            let outcomes = self.all.of(bucket, |earlier, later| self.standing.of(earlier, later))?;
-            let outcomes = outcomes.into_iter().flatten().map(|(_, outcome)| outcome);
-            let named = outcomes.filter(|outcome| rows.contains(&outcome.row) && !self.is_lost(outcome));
-            came.extend(named.map(|outcome| (outcome.row, outcome.fate)));
-        }
-        Ok(came)
     }
 
     /// The outcomes that stand, by row number, each with its shard. May be asked for again.

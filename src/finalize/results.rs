@@ -6,7 +6,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
 
-use super::{InputRow, InputRows, fold::Fold, lost::LostRows, merge::Merged};
+use super::{
+    InputRow, InputRows,
+    fold::Fold,
+    lost::LostRows,
+    merge::Merged,
+    own_row::{changed, is_planned, own_row},
+};
 use crate::{
     domain::{AttemptId, Books, Fate, Outcome},
     exit::{Exit, Stop},
@@ -14,7 +20,7 @@ use crate::{
     ports::{Fault, Service, deadline::blocking},
     report::events::{Event, Events},
     run::{
-        Plan, ResultFile, RunStore,
+        Came, Plan, ResultFile, RunStore,
         lines::no_room,
         names,
         purge::blank_but_id,
@@ -32,6 +38,8 @@ const TOLD_EVERY: u64 = 100_000;
 pub struct Drafts {
     /// Counts of the outcomes written.
     pub books: Books,
+    /// What became of the named rows, but for those that the target lacks.
+    pub examples: Came,
     /// Rows that the target lost.
     pub rows_lost: u64,
     /// Those of them of which another run's submission stands.
@@ -46,18 +54,20 @@ pub struct Drafts {
 }
 
 impl Drafts {
-    /// Writes every outcome that stands to its file. The input must be the plan's, to the byte.
+    /// Writes every outcome that stands to its file, and keeps those of the `named` rows. The input must be the plan's, to the
+    /// byte.
     pub async fn write(
         plan: &Plan,
         merged: &Merged,
         lost: &mut LostRows,
         mut input: Box<dyn InputRows>,
         purged: &BTreeSet<AttemptId>,
+        named: &BTreeSet<u64>,
         events: &Events,
     ) -> Result<Self, Stop> {
         let folder = tempfile::tempdir().map_err(no_room)?;
         let mut writers = Writers::create(folder.path(), input.as_ref())?;
-        let mut books = Books::default();
+        let (mut books, mut examples) = (Books::default(), Came::new());
         let mut last_outcome_at = None;
         let (mut rows_lost, mut rows_of_another_run) = (0, 0);
         let mut fold = Box::new(Fold::begin(plan)?);
@@ -69,17 +79,12 @@ impl Drafts {
                 events.tell(Event::MergeProgressed { rows, of: plan.rows });
             }
             last_outcome_at = last_outcome_at.max(Some(outcome.at));
-            // An attempt that only an earlier run's input names has no row in this one; it is skipped.
-            let row = if outcome.row <= plan.submissions.rows {
-                Some(row_of(input.as_mut(), outcome.row, plan).await?)
-            } else {
-                None
-            };
-            if let Some(row) = row.as_ref().filter(|row| row.attempt != outcome.attempt) {
-                let is_planned = is_planned(input.as_mut(), plan).await?;
-                return Err(if is_planned { foreign(&outcome, row.attempt) } else { changed(plan) });
+            let row = own_row(input.as_mut(), &outcome, plan).await?;
+            let is_absent = merged.is_lost(&outcome);
+            if !is_absent && named.contains(&outcome.row) {
+                examples.insert(outcome.row, outcome.fate.clone());
             }
-            let is_lost = merged.is_lost(&outcome) && !lost.settle(&mut outcome);
+            let is_lost = is_absent && !lost.settle(&mut outcome);
             folding.add(shard, &outcome, is_lost);
             fold.add(shard, &outcome, is_lost);
             if is_lost {
@@ -103,7 +108,7 @@ impl Drafts {
             return Err(changed(plan));
         }
         let receipts = folding.finish();
-        Ok(Self { books, rows_lost, rows_of_another_run, last_outcome_at, receipts, fold, folder })
+        Ok(Self { books, examples, rows_lost, rows_of_another_run, last_outcome_at, receipts, fold, folder })
     }
 
     /// What pins each of the files.
@@ -152,45 +157,6 @@ async fn withdraw(store: &RunStore, out: Option<&Path>, file: &str) -> Result<()
         }
         _ => Ok(()),
     }
-}
-
-/// Row `number`; rows are asked for in ascending order.
-async fn row_of(input: &mut dyn InputRows, number: u64, plan: &Plan) -> Result<InputRow, Stop> {
-    loop {
-        match input.next().await? {
-            Some(row) if row.number < number => {}
-            Some(row) if row.number == number => return Ok(row),
-            _ => return Err(changed(plan)),
-        }
-    }
-}
-
-/// Whether the input's bytes are those that were planned. Reads it to its end.
-async fn is_planned(input: &mut dyn InputRows, plan: &Plan) -> Result<bool, Stop> {
-    while input.next().await?.is_some() {}
-    Ok(input.sha256().is_some_and(|sha256| sha256.eq_ignore_ascii_case(&plan.submissions.sha256)))
-}
-
-/// The refusal of an outcome that is not of its row: merged into it, it would tell another learner's result.
-fn foreign(outcome: &Outcome, planned: Option<AttemptId>) -> Stop {
-    let named = |attempt: Option<AttemptId>| attempt.map_or("none".to_owned(), |attempt| attempt.to_string());
-    let what = format!(
-        "the outcome recorded for row {} is of attempt {}, and that row of the submissions CSV holds attempt {}: a \
-         segment of another run was put into the run store; no result was written",
-        outcome.row,
-        named(outcome.attempt),
-        named(planned)
-    );
-    Stop::new(Exit::Configuration, what)
-}
-
-fn changed(plan: &Plan) -> Stop {
-    let what = format!(
-        "{} changed since the run began: bring back the file that was planned (SHA-256 {}), or start a run with \
-         another name; no result was written",
-        plan.submissions.location, plan.submissions.sha256
-    );
-    Stop::new(Exit::Configuration, what)
 }
 
 /// The cells of a failed row; of one that was purged its id only.

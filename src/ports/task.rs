@@ -41,7 +41,7 @@ pub fn on_threads<P: Send, T: Send>(
     })
 }
 
-/// Processors that this process may use: the threads among which a computation is worth being divided.
+/// Processors that this process may use, by the quotas of its container too: the threads among which a computation is worth being divided.
 pub fn processors() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }

@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    num::NonZero,
-    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
-use crate::report::events::{Sample, now};
+use crate::{
+    ports::processors,
+    report::events::{Sample, now},
+};
 
 /// One tick of the processor times that Linux shows: its clock has had 100 a second on all platforms for twenty years.
 const TICK: Duration = Duration::from_millis(10);
@@ -21,9 +22,7 @@ pub(super) struct Sampler {
 impl Sampler {
     /// The first sample is of the time from now on.
     pub(super) fn begin() -> Self {
-        // Quotas of the container count.
-        let cores = available_parallelism().map_or(1, NonZero::get);
-        Self { cores, last: (now(), cpu()) }
+        Self { cores: processors(), last: (now(), cpu()) }
     }
 
     /// What was used since the last sample; without cores if it cannot be known.

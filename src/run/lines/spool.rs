@@ -167,16 +167,26 @@ impl Buckets {
 
     /// Keeps the value in the bucket; nothing if there is no such bucket.
     pub fn push(&mut self, bucket: usize, value: &impl Serialize) -> Result<(), Fault> {
-        let mut line = Vec::new();
-        push(&mut line, value).map_err(|error| no_room(error.into()))?;
-        self.push_line(bucket, &line)
+        self.fill(bucket, |buffer| push(buffer, value).map_err(|error| no_room(error.into())))
     }
 
     /// The same for a value that is a line of JSON already.
     pub fn push_line(&mut self, bucket: usize, line: &[u8]) -> Result<(), Fault> {
+        self.fill(bucket, |buffer| {
+            buffer.extend_from_slice(line);
+            Ok(())
+        })
+    }
+
+    fn fill(
+        &mut self,
+        bucket: usize,
+        append: impl FnOnce(&mut Vec<u8>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let Some(bucket) = self.dealt.get_mut(bucket) else { return Ok(()) };
-        bucket.buffer.extend_from_slice(line);
-        self.buffered += line.len();
+        let before = bucket.buffer.len();
+        append(&mut bucket.buffer)?;
+        self.buffered += bucket.buffer.len() - before;
         if self.buffered >= BUFFERED_BYTES { self.flush() } else { Ok(()) }
     }
 

@@ -246,6 +246,12 @@ async fn a_namespace_whose_quota_lets_in_no_pod_is_named_by_status() {
     assert!(status.contains(&said), "{status}");
 }
 
+/// An API server whose Jobs of the run are complete, without a pod.
+async fn of_ended_jobs(store: &str) -> HttpStub {
+    let jobs = [job(store, "shards", "Complete"), job(store, "finalize", "Complete")];
+    HttpStub::start(move |request, _| list(if request.target.contains("/pods") { &[] } else { &jobs })).await
+}
+
 /// A pod whose program ended so.
 fn ended_pod(exit_code: i32, message: &str) -> Value {
     let word = json!({"exit_code": exit_code, "meaning": "m", "message": message}).to_string();
@@ -289,12 +295,7 @@ async fn resume_that_is_to_move_lost_rows_again_prints_the_line_of_the_release()
     let sample = plain_sample(12).await;
     let mut app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--shards", "3"]).await.expect(0);
-    let store = app.variable("ROGO_RUN_STORE").to_owned();
-    let server = HttpStub::start(move |request, _| {
-        let jobs = [job(&store, "shards", "Complete"), job(&store, "finalize", "Complete")];
-        list(if request.target.contains("/pods") { &[] } else { &jobs })
-    })
-    .await;
+    let server = of_ended_jobs(app.variable("ROGO_RUN_STORE")).await;
     choose(&mut app, &server.endpoint);
     let line = |shards: &str| {
         format!(
@@ -380,12 +381,7 @@ async fn resume_of_rows_under_which_another_runs_submissions_stood_says_to_merge
         ["rollback", "--run", "b", "--out", "b", "--attempts", "ids.txt", "--yes", "--reason", "room"];
     app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
 
-    let store = app.variable("ROGO_RUN_STORE").to_owned();
-    let server = HttpStub::start(move |request, _| {
-        let jobs = [job(&store, "shards", "Complete"), job(&store, "finalize", "Complete")];
-        list(if request.target.contains("/pods") { &[] } else { &jobs })
-    })
-    .await;
+    let server = of_ended_jobs(app.variable("ROGO_RUN_STORE")).await;
     choose(&mut app, &server.endpoint);
     let line = "helm upgrade r charts/rogo-migrate --namespace of-context --reset-then-reuse-values";
     let redo = ["resume", "--redo", "lost", "--reason", "failover"];

@@ -1,6 +1,6 @@
 //! Size: many outcomes of many shards are merged in bounded memory.
 
-use std::{fmt::Write, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, fmt::Write, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use rogo_migrate::{
@@ -63,9 +63,9 @@ async fn merge_and_measure() {
     plan.submissions.sha256 = "pinned".into();
     let mut lost = LostRows::begin(&store, &plan, None).await.unwrap();
     let numbers = Box::new(Numbers { header: vec!["Error".into()], next: 0, rows });
-    let purged = std::collections::BTreeSet::new();
+    let (purged, named) = (BTreeSet::new(), BTreeSet::new());
     let drafts =
-        Drafts::write(&plan, &merged, &mut lost, numbers, &purged, &Events::default()).await.unwrap();
+        Drafts::write(&plan, &merged, &mut lost, numbers, &purged, &named, &Events::default()).await.unwrap();
     assert_eq!(drafts.books.rows(), rows);
     assert_eq!(drafts.books.rows_failed(), rows / 10);
     let found = format!(
