@@ -52,7 +52,7 @@ pub async fn list(
     rules: RuleConfig,
     shards: u32,
 ) -> Result<Option<Hints>, Fault> {
-    if !services.target_blobs.may_copy_from_urls() {
+    if services.target_blobs.refuses_to_copy().await.is_some() {
         return Ok(None);
     }
     let keeps_all = services.shelf.is_some();

@@ -176,6 +176,11 @@ pub trait Blobs: Send + Sync {
         false
     }
 
+    /// The same, the service asked, which writes nothing: `Some` with its words if it says that it copies nothing by itself.
+    async fn refuses_to_copy(&self) -> Option<String> {
+        (!self.may_copy_from_urls()).then(|| "the place is no service's".to_owned())
+    }
+
     /// Server-side copy of `source`, which is `info` (its `ETag` is the condition, its MD5 the check; where it has
     /// none, the copy is looked at for its length); [`FaultKind::Unsupported`] if the service cannot.
     async fn copy_from(

@@ -79,6 +79,21 @@ impl Copier {
         Uploads::begin(self.target.clone(), names)
     }
 
+    /// Asks the target's service once whether it copies by itself, so that no file is tried in vain: it would be refused for as
+    /// many as are in flight by then.
+    pub async fn learn_ways(&self) {
+        if self.target.may_copy_from_urls()
+            && let Some(reason) = self.target.refuses_to_copy().await
+        {
+            tracing::info!(
+                place = self.target.location(),
+                reason,
+                "the storage service copies nothing by itself: all files are streamed"
+            );
+            self.ways.stream_all();
+        }
+    }
+
     /// The way to try first: the storage service copies by itself until it has said of a container that it cannot.
     pub fn way(&self, file: &PlannedFile) -> Way {
         let may_try = self.target.may_copy_from_urls() && self.ways.may_try_server_side(&file.source);

@@ -19,6 +19,7 @@ use crate::{
     },
     settings::Settings,
     shard::{
+        copy::Copier,
         feed::chunk_rows,
         pace::{Pace, Trouble},
     },
@@ -50,6 +51,8 @@ pub struct Start<'a> {
     pub warehouse_address: Option<String>,
     /// Container to which files are copied.
     pub target_blobs: &'a dyn Blobs,
+    /// What copies them.
+    pub copier: &'a Copier,
     /// The catalogue, if an earlier shard of this process began on the same connections and ended in order.
     pub known: Option<&'a Arc<CatalogueIndex>>,
 }
@@ -93,12 +96,16 @@ impl Start<'_> {
 
     /// Reads the catalogue, and checks that files may be stored.
     async fn catalogue(&self) -> Result<Arc<CatalogueIndex>, Stop> {
-        let Self { pace, target, target_blobs, .. } = *self;
+        let Self { pace, target, target_blobs, copier, .. } = *self;
         if let Some(known) = self.known {
             return Ok(known.clone());
         }
         let read = pace.at_start(Service::Database, || target.catalogue());
-        let checked = pace.at_start(Service::TargetBlobs, || target_blobs.check());
+        let checked = async {
+            pace.at_start(Service::TargetBlobs, || target_blobs.check()).await?;
+            copier.learn_ways().await;
+            Ok(())
+        };
         let (catalogue, ()) = tokio::try_join!(read, checked)?;
         Ok(Arc::new(catalogue.into()))
     }

@@ -200,6 +200,13 @@ impl Blobs for AzureBlobs {
         true
     }
 
+    async fn refuses_to_copy(&self) -> Option<String> {
+        match self.copy_on_no_condition().await {
+            Err(fault) if fault.kind == FaultKind::Unsupported => Some(fault.what),
+            _ => None,
+        }
+    }
+
     async fn copy_from(
         &self,
         grant: &CopyGrant,

@@ -74,6 +74,7 @@ impl Process<'_> {
             warehouse: first.warehouse.as_deref(),
             warehouse_address: connect::warehouse_address(settings),
             target_blobs: first.target_blobs.as_ref(),
+            copier: &first.copier,
             known: kept.catalogue.as_ref(),
         };
         let Started { catalogue, recorded, lost } = start.run().await?;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use url::Url;
@@ -16,12 +19,21 @@ use crate::{
 #[derive(Debug, Default, Clone)]
 pub(super) struct Ways {
     streamed: Arc<Mutex<HashSet<String>>>,
+    /// The target's service copies from none.
+    all_streamed: Arc<AtomicBool>,
 }
 
 impl Ways {
     pub fn may_try_server_side(&self, source: &Url) -> bool {
+        if self.all_streamed.load(Ordering::Relaxed) {
+            return false;
+        }
         let streamed = self.streamed.lock().unwrap_or_else(PoisonError::into_inner);
         !streamed.contains(&source_container(source))
+    }
+
+    pub fn stream_all(&self) {
+        self.all_streamed.store(true, Ordering::Relaxed);
     }
 
     /// Whether this is news: several files of a container find out at once.

@@ -47,7 +47,7 @@ pub(super) struct Climb {
 enum Phase {
     /// `before`: the limit and the figures before the last doubling; `doubts`: windows in which it gained nothing.
     Doubling { before: Option<(usize, Figures)>, doubts: u32 },
-    /// Down to half of a limit with these figures.
+    /// Down to half of a limit; `before`: the best figures so far.
     Halving { from: usize, before: Figures },
     /// `usual`: the best figures at this limit.
     Settled { usual: Option<Figures>, rest: u32 },
@@ -135,11 +135,12 @@ impl Climb {
     fn double(&mut self, now: Figures) {
         let from = self.limit;
         self.limit = (2 * from).min(self.held_at);
-        self.phase = if self.limit > from {
-            Phase::Doubling { before: Some((from, now)), doubts: 0 }
+        if self.limit > from {
+            self.phase = Phase::Doubling { before: Some((from, now)), doubts: 0 };
         } else {
-            Phase::Settled { usual: Some(now), rest: REST }
-        };
+            self.phase = Phase::Settled { usual: Some(now), rest: REST };
+            self.halve(now);
+        }
     }
 
     fn doubled(&mut self, now: Figures, from: usize, before: Figures, doubts: u32) -> Option<Gain> {
@@ -160,8 +161,8 @@ impl Climb {
         Some(Gain::Nothing)
     }
 
-    /// Tries half of a limit with these figures: an earlier doubling may have seemed to gain only because the copies before it
-    /// waited for their connections.
+    /// Tries half of a limit; `before`: the best figures since the last doubling. An earlier doubling may have seemed to gain only
+    /// because the copies before it waited for their connections, or the service was just beginning.
     fn halve(&mut self, before: Figures) {
         let from = self.limit;
         let half = (from / 2).max(self.start);
@@ -174,7 +175,7 @@ impl Climb {
     fn halved(&mut self, now: Figures, from: usize, before: Figures) {
         self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
         if before.per_second / now.per_second - 1.0 < WORTH_KEEPING {
-            self.halve(now);
+            self.halve(if now.per_second > before.per_second { now } else { before });
         } else {
             self.limit = from;
         }

@@ -142,10 +142,20 @@ async fn a_doubling_that_gained_only_because_the_first_copies_waited_for_connect
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_climb_that_ended_at_its_cap_because_the_service_was_just_beginning_is_taken_back() {
+    let service = Service { cold: Arc::new(600.into()), ..Service::new(0, 2, 1) };
+    let load = Load::on(&service, adaptive(), 1);
+    let (_, limits) = load.pass(10).await;
+    assert!(limits.contains(&512), "{limits:?}");
+    assert!(limits[60..].iter().all(|limit| *limit <= 80), "{limits:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn beside_a_near_service_the_climb_takes_half_a_second() {
     let load = Load::on(&Service::new(0, 1_000, 1), adaptive(), 1);
     let (_, limits) = load.pass(1).await;
-    assert_eq!(limits[5], 512, "{limits:?}");
+    assert!(limits[..=5].contains(&512), "{limits:?}");
+    assert_eq!(limits[9], 512, "half of it moves less: {limits:?}");
 }
 
 #[tokio::test(start_paused = true)]

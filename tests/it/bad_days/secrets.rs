@@ -259,15 +259,15 @@ async fn no_secret_and_no_name_is_in_what_the_program_writes() {
         text.contains("\"level\":\"TRACE\"") || text.contains("\"level\":\"DEBUG\""),
         "every word is logged"
     );
-    assert!(text.contains("files of this source are streamed"));
+    assert!(text.contains("all files are streamed"));
     assert!(text.contains("trying again") && text.contains("_…"), "the broken upload is told");
     assert_absent(&text, PERSONAL.iter().chain(SECRETS).copied());
     let logs: Vec<&str> = said.iter().map(|ended| ended.stderr.as_str()).collect();
     assert_absent(&(elsewhere.join("\n") + &logs.join("\n")), [OWNER]);
     assert!(elsewhere.iter().any(|text| text.contains("\"rule-owner\": \"set (hidden)\"")));
     assert_absent(&text, storage_secrets().await.iter().map(String::as_str));
-    let once = said[4].stderr.matches("files of this source are streamed").count();
-    assert_eq!(once, 1, "a source is said to be streamed once a process");
+    let once = said[4].stderr.matches("all files are streamed").count();
+    assert_eq!(once, 1, "that all is streamed is said once a process");
 }
 
 #[tokio::test]

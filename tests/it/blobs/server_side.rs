@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use rogo_migrate::ports::{Blobs, FaultKind, Service};
 use rogo_migrate::shard::copy::Budget;
 use url::Url;
@@ -10,7 +11,10 @@ use super::{
     copy::{copy, metadata, planned},
     open, source,
 };
-use crate::support::http_stub::{HttpStub, Request, Response};
+use crate::support::{
+    azurite::Azurite,
+    http_stub::{HttpStub, Request, Response},
+};
 
 const MD5: &str = "kAFQmDzST7DWlj99KOF/cg==";
 const NAME: &str = "LTI_Uploads/t1/7_1_f.pdf";
@@ -182,6 +186,50 @@ async fn a_service_that_cannot_is_asked_once_and_then_files_are_streamed() {
         assert_eq!(methods(&from), ["HEAD", "GET", "GET"], "{refusal:?}");
         assert_eq!(to.requests().len(), 3, "{refusal:?}");
     }
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_says_so_before_the_first_file_and_no_source_is_looked_at() {
+    for (status, code, asked_with_files) in [
+        (501, "NotImplemented", 0),
+        (412, "ConditionNotMet", 2),
+        (404, "CannotVerifyCopySource", 2),
+        (403, "AuthorizationFailure", 2),
+        (503, "ServerBusy", 2),
+    ] {
+        let from = source_stub(3, Some(MD5)).await;
+        let to = HttpStub::start(move |request, _| {
+            if request.header("if-match").is_some() {
+                return Response::new(status).header("x-ms-error-code", code);
+            }
+            Response::new(201).header("content-md5", MD5)
+        })
+        .await;
+        let copier = super::copy::copier(target(&to), source(None), Budget::new());
+        copier.learn_ways().await;
+        let asked = to.requests().pop().unwrap();
+        assert!(asked.body.is_empty() && asked.header("x-ms-copy-source").is_some(), "{code}");
+        let before = to.requests().len();
+        for name in ["one", "two"] {
+            super::copy::copied(&copier, &planned(source_url(&from)), name, metadata("t1")).await.unwrap();
+        }
+        let requests = to.requests();
+        let copies = requests[before..].iter().filter(|request| request.header("x-ms-copy-source").is_some());
+        assert_eq!(copies.count(), asked_with_files, "{code}");
+        assert_eq!(requests.len() - before, 2, "{code}");
+        let heads = methods(&from).iter().filter(|method| *method == "HEAD").count();
+        assert_eq!(heads, asked_with_files, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn azurite_says_that_it_copies_nothing_by_itself_and_keeps_no_blob_of_the_question() {
+    let azurite = Azurite::shared().await;
+    let container = azurite.container().await;
+    let blobs = open(&azurite.connection_string(), &container, "files").unwrap();
+    let said = blobs.refuses_to_copy().await.unwrap();
+    assert!(said.contains("501"), "{said}");
+    assert!(blobs.list("").try_next().await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ async fn start_with(
         warehouse: Some(&world.warehouse),
         warehouse_address: None,
         target_blobs: &world.files,
+        copier: &world.copier(),
         known,
     }
     .run()

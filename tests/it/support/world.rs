@@ -182,6 +182,12 @@ impl World {
         self.out_path = path;
     }
 
+    /// Copies from the world's source to its files.
+    pub fn copier(&self) -> Copier {
+        let (files, source) = (Arc::new(self.files.clone()), Arc::new(self.source.clone()));
+        Copier::new(files, source, Budget::new(), Arc::new(self.target.clone()))
+    }
+
     /// What process `writer` moves a shard with: one worker, as its settings' defaults say.
     pub async fn inputs(&self, shard: ShardIndex, writer: &str) -> ShardInputs {
         let good = Case::good();
@@ -191,13 +197,12 @@ impl World {
         let recorded = recorded(&self.store, &self.plan, shard).await.unwrap();
         let target: Arc<dyn TargetWriter> = Arc::new(self.target.clone());
         let files: Arc<dyn Blobs> = Arc::new(self.files.clone());
-        let source = Arc::new(self.source.clone());
         let observed = Observed::new(rows, &self.events);
         let worker = WorkerServices {
             target: target.clone(),
             warehouse: Some(Arc::new(self.warehouse.clone())),
-            target_blobs: files.clone(),
-            copier: Copier::new(files, source, Budget::new(), target).telling(&observed.events),
+            target_blobs: files,
+            copier: self.copier().telling(&observed.events),
         };
         ShardInputs {
             store: self.store.clone(),

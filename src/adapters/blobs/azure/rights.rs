@@ -31,11 +31,25 @@ impl AzureBlobs {
 
     /// Asks to write a blob on a condition that none meets: the service looks at rights before conditions, and writes nothing.
     async fn write_on_no_condition(&self) -> Result<(), Fault> {
+        self.on_no_condition("asking for the right to write", &[]).await
+    }
+
+    /// Asks to copy a blob that is not there, on a condition that none meets.
+    pub(super) async fn copy_on_no_condition(&self) -> Result<(), Fault> {
+        let source = self.blob_url(PROBE)?;
+        self.on_no_condition("asking whether it copies from URLs", &[("x-ms-copy-source", source.as_str())])
+            .await
+    }
+
+    async fn on_no_condition(&self, doing: &str, headers: &[(&'static str, &str)]) -> Result<(), Fault> {
         let mut request = self.account.request(&self.blob_url(PROBE)?, Method::Put)?;
         request.insert_header("x-ms-blob-type", "BlockBlob");
         request.insert_header("if-match", NO_TAG);
+        for (name, value) in headers {
+            request.insert_header(*name, (*value).to_owned());
+        }
         request.set_body(Bytes::new());
         let sent = self.account.send(&mut request).await;
-        sent.map(|_| ()).map_err(|error| self.fault(&error, "asking for the right to write", PROBE))
+        sent.map(|_| ()).map_err(|error| self.fault(&error, doing, PROBE))
     }
 }
