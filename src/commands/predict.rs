@@ -94,6 +94,7 @@ async fn predict_it(
 async fn probe(world: &World, sample: Vec<Sampled>, widths: &[usize]) -> Result<Measured, Stop> {
     let (source, target) = (&world.source, &world.target_blobs);
     let copier = Copier::new(target.clone(), source.clone(), Budget::new(), Arc::new(Unfenced));
+    copier.learn_ways().await;
     let copy = async |file: &PlannedFile, name: &str| -> Result<(u64, Way), Fault> {
         let mut way = copier.way(file);
         loop {

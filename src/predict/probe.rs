@@ -31,9 +31,9 @@ const WORTH_DOUBLING: f64 = 1.1;
 const WARM_UP: usize = 16;
 
 /// A measurement shorter than this is partly chance, all the more as the best of several: more passes follow …
-const LONG_ENOUGH_MS: u64 = 2_000;
+const LONG_ENOUGH_MS: u64 = 6_000;
 /// … at most this number of them, whose figures are used instead.
-const MORE_PASSES: usize = 4;
+const MORE_PASSES: usize = 12;
 
 /// A copy that has ended.
 #[derive(Debug, Clone, Copy)]

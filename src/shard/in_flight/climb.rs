@@ -23,6 +23,8 @@ const REST: u32 = 10;
 const FIRST_REST: u32 = 2;
 /// Windows in which a doubling must seem to gain nothing: its first copies may wait for new connections.
 const DOUBTS: u32 = 3;
+/// Windows in which half must seem to move less: in the first the service still works on the copies of the limit before.
+const DOUBTS_OF_HALF: u32 = 2;
 
 /// What a window came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +50,7 @@ enum Phase {
     /// `before`: the limit and the figures before the last doubling; `doubts`: windows in which it gained nothing.
     Doubling { before: Option<(usize, Figures)>, doubts: u32 },
     /// Down to half of a limit; `before`: the best figures so far.
-    Halving { from: usize, before: Figures },
+    Halving { from: usize, before: Figures, doubts: u32 },
     /// `usual`: the best figures at this limit.
     Settled { usual: Option<Figures>, rest: u32 },
     /// A step up from a limit with these figures, seen to help once or not yet.
@@ -111,8 +113,8 @@ impl Climb {
             Phase::Doubling { before: Some((from, before)), doubts } => {
                 self.doubled(now, from, before, doubts)
             }
-            Phase::Halving { from, before } => {
-                self.halved(now, from, before);
+            Phase::Halving { from, before, doubts } => {
+                self.halved(now, from, before, doubts);
                 None
             }
             Phase::Settled { usual, rest } => {
@@ -168,15 +170,18 @@ impl Climb {
         let half = (from / 2).max(self.start);
         if half < from {
             self.limit = half;
-            self.phase = Phase::Halving { from, before };
+            self.phase = Phase::Halving { from, before, doubts: 0 };
         }
     }
 
-    fn halved(&mut self, now: Figures, from: usize, before: Figures) {
-        self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
+    fn halved(&mut self, now: Figures, from: usize, before: Figures, doubts: u32) {
         if before.per_second / now.per_second - 1.0 < WORTH_KEEPING {
+            self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
             self.halve(if now.per_second > before.per_second { now } else { before });
+        } else if doubts + 1 < DOUBTS_OF_HALF {
+            self.phase = Phase::Halving { from, before, doubts: doubts + 1 };
         } else {
+            self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
             self.limit = from;
         }
     }
