@@ -200,7 +200,10 @@ pub fn folder_elsewhere(plan: &Plan) -> &str {
 
 /// The line that copies the results, those of a verification elsewhere too, into a folder in which they land on no input.
 pub fn fetch(plan: &Plan, at: &Whereabouts) -> String {
-    by_hand("results", &plan.run, at) + &at.verified() + " --to " + folder_elsewhere(plan)
+    let inputs = [&plan.submissions.location, &plan.mapping.location].into_iter().chain(&plan.also_read);
+    let lands_on_one = inputs.into_iter().any(|input| is_copied(input));
+    let folder = if lands_on_one { plan.run.as_str() } else { "." };
+    by_hand("results", &plan.run, at) + &at.verified() + " --to " + folder
 }
 
 fn is_of_results(plan: &Plan) -> bool {
@@ -208,7 +211,18 @@ fn is_of_results(plan: &Plan) -> bool {
 }
 
 fn is_result(location: &str) -> bool {
-    names::RESULTS.contains(&location.rsplit('/').next().unwrap_or_default())
+    names::RESULTS.contains(&file_of(location))
+}
+
+/// Whether `results --to` may copy a file of that name: of finalize, a prediction or a verification.
+fn is_copied(location: &str) -> bool {
+    let file = file_of(location);
+    let of_others = names::PREDICTED.contains(&file) || names::VERIFIED.contains(&file);
+    is_result(location) || of_others || file == names::CONTROLS_SQL || names::is_manifest(file)
+}
+
+fn file_of(location: &str) -> &str {
+    location.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -275,6 +275,13 @@ fn a_run_that_ended() {
     verified.0.whereabouts.verify_store = Some("az://verify/rogo".into());
     let fetch = FETCH.replace(" --to", " --verify-store az://verify/rogo --to");
     verified.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", &fetch);
+    // A list that the plan read has the name of a result: they are copied elsewhere.
+    for list in ["verification_failures.csv", "lists/manifest-1-of-2.csv", "controls.csv", "skipped.csv"] {
+        let mut listed = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+        listed.0.plan.as_mut().unwrap().also_read = vec![list.into()];
+        let fetch = FETCH.replace("--to .", "--to rogo");
+        listed.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", &fetch);
+    }
     let reason = "rows of shards 1-2 have no outcome";
     let incomplete = Run::planned().done(&[0], 10).beat(1, minute(15)).summary(20, 20);
     incomplete.is(RunState::Incomplete, Exit::Incomplete, reason, RESUME);
