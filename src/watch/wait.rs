@@ -167,9 +167,9 @@ impl<'a> Wait<'a> {
                 self.cluster.answered();
                 self.is_known =
                     matches!((&job, &self.job), (Some(job), Sight::There(before)) if job.uid == before.uid);
-                self.seen |= job.as_ref().is_some_and(|job| self.is_awaited(job));
-                // One that had ended may never change again: its version is not waited for.
+                // It may never change again: its version is not waited for.
                 let has_ended = |job: &JobState| job.end.is_some() && !self.is_known;
+                self.seen |= job.as_ref().is_some_and(|job| !job.deleting && !has_ended(job));
                 let version = job.as_ref().filter(|job| !has_ended(job)).map(|job| job.version.clone());
                 let after = match (&job, &self.job) {
                     (None, _) => LOOK_FOR_JOB_EVERY,
@@ -186,11 +186,6 @@ impl<'a> Wait<'a> {
                 look(jobs, None, self.cluster.failed())
             }
         }
-    }
-
-    /// Whether this is the Job that is waited for, and not one that is about to be replaced.
-    fn is_awaited(&self, job: &JobState) -> bool {
-        !job.deleting && (job.end.is_none() || self.is_known)
     }
 
     /// Asks the run store for done markers, and the cluster for obstacles.
@@ -272,10 +267,12 @@ impl<'a> Wait<'a> {
         }
         match &self.job {
             Sight::Unknown => None,
-            Sight::There(job) if self.is_awaited(job) => job.end.as_ref().map(|end| match end {
-                JobEnd::Complete => WaitEnd::JobComplete,
-                JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
-            }),
+            Sight::There(job) if !job.deleting => {
+                job.end.as_ref().filter(|_| self.is_known).map(|end| match end {
+                    JobEnd::Complete => WaitEnd::JobComplete,
+                    JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
+                })
+            }
             // One that is being deleted is as good as gone.
             Sight::Missing | Sight::There(_)
                 if !self.seen && self.began.elapsed() < self.context.wait_plan =>
