@@ -1,4 +1,4 @@
-//! A result that stands while blobs of killed processes are removed, or are left.
+//! The verdict over a run whose result stands while blobs of killed processes are removed, or may be left.
 
 use super::{
     Verdict,

@@ -1,4 +1,4 @@
-//! A run without a plan.
+//! The verdict over a run that has no plan: it is being made, was refused, or was not begun.
 
 use super::{Verdict, seen::of};
 use crate::{
