@@ -102,6 +102,8 @@ texts! {
     Warning "no_scores";
     Warning "invariant_violated";
     Warning "orphans_kept";
+    Warning "sweep_failed";
+    Warning "prediction_not_compared";
     Warning "breaker_opened";
     Limit "throttled_service";
     Limit "service_away";

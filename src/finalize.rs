@@ -22,10 +22,10 @@ use crate::{
     domain::AttemptId,
     exit::{Moment, Stop},
     inputs::InputCell,
-    ports::Blobs,
+    ports::{Blobs, Fault, FaultKind},
     report::events::Events,
     run::{
-        Decided, Lost, Prediction, heartbeats,
+        Decided, Lost, Plan, Prediction, RunStore, heartbeats,
         lock::{LockedRun, Quiet},
         orphans::{Kept, Orphans, Swept},
         purged,
@@ -141,7 +141,11 @@ async fn sweep(
     let began = Instant::now();
     match sweep::remove(quiet, &context.run, context.files, lost).await {
         Ok(Swept { removed, kept }) => (totals.orphans, totals.kept) = (removed, kept),
-        Err(fault) => totals.unswept = Some(fault.chain()),
+        Err(fault) => {
+            let fault = fault.chain();
+            tracing::warn!(fault, "blobs that killed processes left could not be removed; the results stand");
+            totals.unswept = Some(fault);
+        }
     }
     totals.sweeping = false;
     totals.elapsed += began.elapsed();
@@ -162,7 +166,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
     merged.lose(lost.look_up(store, plan, &merged, target).await?);
     let input = (context.open_input)().await?;
     let purged = purged::attempts(store).await?;
-    let prediction = Prediction::read(store, plan).await?;
+    let (prediction, unread_prediction) = predicted(store, plan).await?;
     let named = prediction.as_ref().map(|prediction| prediction.outcomes.example_rows()).unwrap_or_default();
     let mut drafts = Drafts::write(plan, &merged, &mut lost, input, &purged, &named, context.events).await?;
     // That each process lived, and when it waited.
@@ -188,6 +192,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
         books: drafts.books,
         last_outcome_at: drafts.last_outcome_at,
         prediction,
+        unread_prediction,
         examples: drafts.examples,
         receipts: drafts.receipts,
         course: Box::new(drafts.fold.finish(pinned)),
@@ -203,4 +208,17 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
         elapsed: began.elapsed(),
     };
     Ok(Merge { totals, quiet, lost: lost.attempts().clone() })
+}
+
+/// What was predicted of the plan, or why that cannot be read: no result depends on it.
+async fn predicted(store: &RunStore, plan: &Plan) -> Result<(Option<Prediction>, Option<String>), Fault> {
+    match Prediction::read(store, plan).await {
+        Ok(prediction) => Ok((prediction, None)),
+        Err(fault) if fault.kind == FaultKind::Corrupt => {
+            let fault = fault.chain();
+            tracing::warn!(fault, "the prediction cannot be read: the run is not compared with it");
+            Ok((None, Some(fault)))
+        }
+        Err(fault) => Err(fault),
+    }
 }

@@ -123,7 +123,7 @@ async fn stand(plan: Plan, settings: &Settings, services: Services<'_>) -> Resul
     // hold its connections already.
     preflight::services(&services, settings, Touch::Stands, 0, &mut reasons).await;
     reasons.into_result()?;
-    Ok(stood(plan))
+    stood(plan, services).await
 }
 
 async fn make_new(settings: &Settings, services: Services<'_>) -> Result<PlanReport, Stop> {
@@ -160,14 +160,16 @@ async fn yield_to(
         Some(theirs) => {
             services.store.delete(&queues::written(&mine.id, settings.shards)).await?;
             compare(&theirs, settings, services).await?;
-            Ok(stood(theirs))
+            stood(theirs, services).await
         }
         None => Err(Stop::new(Exit::Temporary, "plan.json vanished while it was written; run again")),
     }
 }
 
-fn stood(plan: Plan) -> PlanReport {
-    PlanReport::of(plan, PlanState::Stood)
+/// The report on a plan that existed. It says what the target holds now, by which a person sees a copy that is restored or wrong.
+async fn stood(plan: Plan, services: Services<'_>) -> Result<PlanReport, Stop> {
+    let holdings = Some(services.target.holdings().await?);
+    Ok(PlanReport { holdings, ..PlanReport::of(plan, PlanState::Stood) })
 }
 
 /// Writes the refusal document, unless a retry may help.

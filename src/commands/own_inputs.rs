@@ -17,12 +17,12 @@ use crate::{
 
 /// Refuses with 64 if a result in `--out` would take the place of a file that this run reads.
 pub async fn refuse(settings: &Settings) -> Result<(), Stop> {
-    refuse_in(&settings.out, inputs(settings), &names::RESULTS, "--out").await
+    refuse_in(&settings.out, inputs(settings), names::RESULTS, "--out").await
 }
 
 /// The same for the tables that `plan --predict` writes.
 pub async fn refuse_predicted(settings: &Settings) -> Result<(), Stop> {
-    refuse_in(&settings.out, inputs(settings), &names::PREDICTED, "--out").await
+    refuse_in(&settings.out, inputs(settings), names::PREDICTED, "--out").await
 }
 
 /// The files that a run reads, as far as they lie here.
@@ -41,9 +41,14 @@ fn inputs(settings: &Settings) -> Vec<PathBuf> {
     inputs
 }
 
-/// The same for `results --to`, by the inputs that the plan names. An input on another machine is no file here.
-pub async fn refuse_planned(plan: &Plan, to: &Path) -> Result<(), Stop> {
-    refuse_in(to, planned(plan), &names::RESULTS, "--to (as --out of run and finalize)").await
+/// The same for the files that `results --to` is going to copy to these paths in `to`, by the inputs that the plan names. An
+/// input on another machine is no file here.
+pub async fn refuse_copies(
+    plan: &Plan,
+    to: &Path,
+    copies: impl IntoIterator<Item = PathBuf>,
+) -> Result<(), Stop> {
+    refuse_in(to, planned(plan), copies, "--to (as --out of run and finalize)").await
 }
 
 /// The same for a single file that is written, of the run's inputs and of these, which the command reads too.
@@ -91,11 +96,16 @@ pub async fn refuse_verified(
         files.extend([names::MANIFEST, names::MANIFEST_UNPROVEN]);
         files.extend(parts.iter().flatten().map(String::as_str));
     }
-    refuse_in(&settings.out, inputs, &files, "--out").await
+    refuse_in(&settings.out, inputs, files, "--out").await
 }
 
-async fn refuse_in(folder: &Path, inputs: Vec<PathBuf>, files: &[&str], option: &str) -> Result<(), Stop> {
-    let results: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
+async fn refuse_in(
+    folder: &Path,
+    inputs: Vec<PathBuf>,
+    files: impl IntoIterator<Item = impl AsRef<Path>>,
+    option: &str,
+) -> Result<(), Stop> {
+    let results: Vec<PathBuf> = files.into_iter().map(|file| folder.join(file)).collect();
     let instead = format!("{option} another folder");
     in_time(folder, move || refuse_each(results, &inputs, &instead)).await
 }

@@ -86,15 +86,16 @@ async fn refuse_own_inputs(
 async fn copy(settings: &StoreSettings, store: &RunStore, to: &Path) -> Result<End, Stop> {
     connect::not_rolled_back(store).await?;
     let plan = store.plan_unless_in_making().await?;
-    if let Some(plan) = &plan {
-        own_inputs::refuse_planned(plan, to).await?;
-    }
     let elsewhere = connect::verify_store_elsewhere_of(settings)?;
+    let listing = fetch::list(store, elsewhere.as_ref()).await?;
+    if let Some(plan) = &plan {
+        own_inputs::refuse_copies(plan, to, listing.places()).await?;
+    }
     let page = match &plan {
         Some(plan) => page::current(store, plan, elsewhere.as_ref().unwrap_or(store)).await?,
         None => None,
     };
-    let fetched = fetch::fetch(store, elsewhere.as_ref(), page.as_deref(), to).await?;
+    let fetched = fetch::fetch(store, elsewhere.as_ref(), &listing, page.as_deref(), to).await?;
     for place in &fetched.copied {
         report::print(&place.display().to_string());
     }

@@ -93,8 +93,10 @@ async fn in_cluster(settings: &StoreSettings) -> Result<Option<End>, Stop> {
         return Ok(Some(End::done(format!("to look which rows are still lost: {look}"))));
     }
     let next = redo.unwrap_or(verdict.next);
+    // Every row has an outcome, but blobs of killed processes may be left.
+    let is_unswept = verdict.state == RunState::Complete && verdict.exit == Exit::Temporary;
     match verdict.exit {
-        Exit::Incomplete => {
+        exit if exit == Exit::Incomplete || is_unswept => {
             report::tell(&format!("run {}: {}", settings.run, verdict.reason));
             report::print(&next);
             Ok(Some(End::done(format!("what to type next: {next}"))))

@@ -136,7 +136,7 @@ async fn update_books(
     let mut published = merged?;
     let now = &published.summary;
     let lacks_more = now.missing.rows > before.missing.rows || now.lost.rows > before.lost.rows;
-    let ended = match published.incomplete.take() {
+    let ended = match published.incomplete() {
         Some(incomplete) if lacks_more => Err(incomplete),
         _ => published.swept().map(drop),
     };

@@ -40,6 +40,12 @@ impl TargetIdentity {
         }
         found
     }
+
+    /// Whether `now` is this database beyond doubt: nothing differs, and both could read the server's system identifier. Without
+    /// it a name or a pooler may lead to another server since, whose first database has the same oid.
+    pub fn is_certainly(&self, now: &Self) -> bool {
+        self.system.is_some() && now.system.is_some() && self.differences(now, "").is_empty()
+    }
 }
 
 /// `<database> at <host>:<port>`.
@@ -80,5 +86,18 @@ mod tests {
             ["its server's system identifier is 8, the plan's was 7"]
         );
         assert_eq!(of(&|now| now.system = None), Vec::<String>::new());
+    }
+
+    #[test]
+    fn it_is_certain_only_if_both_could_read_the_servers_identifier_and_nothing_differs() {
+        let without = TargetIdentity { system: None, ..planned() };
+        let copy = TargetIdentity { host: "copy".into(), ..planned() };
+        assert!(planned().is_certainly(&planned()));
+        for (planned, now) in
+            [(planned(), without.clone()), (without.clone(), planned()), (without.clone(), without)]
+        {
+            assert!(!planned.is_certainly(&now));
+        }
+        assert!(!planned().is_certainly(&copy));
     }
 }

@@ -32,6 +32,8 @@ pub struct Totals {
     pub books: Books,
     /// What was predicted of the plan, if anything was.
     pub prediction: Option<Prediction>,
+    /// Why a prediction of the plan cannot be read, if it cannot.
+    pub unread_prediction: Option<String>,
     /// What became of the rows that it names.
     pub examples: Came,
     /// Rows without an outcome, by shard.

@@ -1,7 +1,8 @@
 //! The sweep: blobs that killed processes left behind and no row of the target names.
 //!
 //! The sweep lists only the folders of this run's writers that have no clean mark. It deletes a blob only if its writer
-//! is retired, while the run's lock is held, and if a migrated row of the run can be recognised.
+//! is retired, while the run's lock is held, and if a migrated row of the run can be recognised, or none is recorded and the
+//! database is the plan's beyond doubt.
 
 use std::{collections::BTreeSet, pin::pin, sync::Arc};
 

@@ -21,7 +21,7 @@ pub struct PlanReport {
     pub state: PlanState,
     /// Numbers of rows by the result of the rules without facts; `None` if the plan existed before.
     pub counts: Option<Counts>,
-    /// What the target held before the run; `None` if the plan existed before.
+    /// What the target holds: before the run, or now if the plan existed before; `None` if it was not asked.
     pub holdings: Option<Holdings>,
     /// How the sources were listed; `None` if they were not, because nothing copies from them by itself.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -22,6 +22,9 @@ pub const WORK: Duration = Duration::from_mins(2);
 /// For a file of any size, or a whole folder.
 pub const LARGE_WORK: Duration = Duration::from_mins(30);
 
+/// For a caller that goes on without the answer.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// Runs blocking work on a blocking thread, and waits for it two minutes at most.
 pub async fn blocking<T: Send + 'static>(
     service: Service,
@@ -45,6 +48,22 @@ pub fn blocking_here<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
     within(WORK, service, work)
+}
+
+/// As [`blocking_here`], for callers that must not wait: `told` gets the answer, on another thread. That of a file system which
+/// answers is there when this returns.
+pub fn blocking_beside<T: Send + 'static>(
+    service: Service,
+    work: impl FnOnce() -> T + Send + 'static,
+    told: impl FnOnce(Result<T, Fault>) + Send + 'static,
+) {
+    let (sender, ended) = channel();
+    thread::spawn(move || {
+        told(within(WORK, service, work));
+        // Fails if the caller has gone on.
+        let _ = sender.send(());
+    });
+    let _ = ended.recv_timeout(MOMENT);
 }
 
 fn within<T: Send + 'static>(

@@ -27,6 +27,8 @@ pub struct JobState {
     pub failed_indexes: String,
     /// Whether it is paused, or waits in a queue.
     pub suspended: bool,
+    /// Whether its deletion was requested: another Job may be created under its name.
+    pub deleting: bool,
     /// How it ended; `None` while it has not.
     pub end: Option<JobEnd>,
 }

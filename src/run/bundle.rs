@@ -62,7 +62,7 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
         );
         return Err(Stop::new(Exit::Incomplete, what));
     }
-    let mut archive = Archive::create(place)?;
+    let mut archive = Archive::create(place).await?;
     for name in DOCUMENTS {
         match (name, personal) {
             (names::PLAN, Personal::Without) => add_plan(store, &mut archive).await?,
@@ -73,7 +73,7 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
     for file in names::WITHOUT_PERSONAL_DATA.iter().chain(hidden) {
         let name = names::result(file);
         match (*file, page) {
-            (names::REPORT, Some(page)) => archive.add(&name, page.as_bytes())?,
+            (names::REPORT, Some(page)) => archive.add(&name, page.as_bytes()).await?,
             _ if names::VERIFIED.contains(file) => archive.add_document(verify_store, "", &name).await?,
             _ => archive.add_document(store, "", &name).await?,
         }
@@ -84,11 +84,11 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
             .buffered(READS);
         while let Some((name, bytes)) = found.try_next().await? {
             if let Some(bytes) = bytes {
-                archive.add(&name, &bytes)?;
+                archive.add(&name, &bytes).await?;
             }
         }
     }
-    archive.finish()
+    archive.finish().await
 }
 
 /// Adds the plan without the name of the person who owns the applied rules.
@@ -101,7 +101,7 @@ async fn add_plan(store: &RunStore, archive: &mut Archive) -> Result<(), Stop> {
     }
     let text = serde_json::to_vec_pretty(&plan)
         .map_err(|error| Stop::new(Exit::Bug, format!("plan.json cannot be written: {error}")))?;
-    archive.add(names::PLAN, &text)
+    archive.add(names::PLAN, &text).await
 }
 
 /// Puts a bundle's documents into a folder as a run store has them, and returns the run's name.
@@ -164,8 +164,8 @@ fn is_document(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_bundle_of_another_format_is_refused_like_its_run_store() {
+    #[tokio::test]
+    async fn a_bundle_of_another_format_is_refused_like_its_run_store() {
         let folder = tempfile::tempdir().unwrap();
         let (bundle, to) = (folder.path().join("run.zip"), folder.path().join("to"));
         for (plan, says) in [
@@ -176,9 +176,9 @@ mod tests {
             ("{}", "plan.json names no format"),
             (r#"{"format": 2}"#, "plan.json cannot be read: it was changed, or another version wrote it"),
         ] {
-            let mut archive = Archive::create(&bundle).unwrap();
-            archive.add(names::PLAN, plan.as_bytes()).unwrap();
-            archive.finish().unwrap();
+            let mut archive = Archive::create(&bundle).await.unwrap();
+            archive.add(names::PLAN, plan.as_bytes()).await.unwrap();
+            archive.finish().await.unwrap();
             let refused = unpack(&bundle, &to).unwrap_err();
             assert_eq!(refused.exit, Exit::Configuration);
             assert!(refused.to_string().contains(says), "{refused}");

@@ -84,10 +84,10 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
         Stop::new(Exit::Incomplete, message)
     })?;
     let logs = log_entries(beside.logs)?;
-    let mut archive = Archive::create(place)?;
-    archive.add("README.txt", readme(store, &plan).as_bytes())?;
-    archive.add("settings.json", &json(&plan.settings)?)?;
-    archive.add("program.json", &json(&program(&plan, &summary, beside.image))?)?;
+    let mut archive = Archive::create(place).await?;
+    archive.add("README.txt", readme(store, &plan).as_bytes()).await?;
+    archive.add("settings.json", &json(&plan.settings)?).await?;
+    archive.add("program.json", &json(&program(&plan, &summary, beside.image))?).await?;
     let mut left_out = String::from("Results that hold personal data: SHA-256, bytes, name.\n");
     let stores = [Some((store, "")), beside.verify_store.map(|store| (store, VERIFIED))];
     for (store, prefix) in stores.into_iter().flatten() {
@@ -96,11 +96,11 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
         }
         left_out.push_str(&of_left_out(store, prefix).await?);
     }
-    archive.add("left-out.txt", left_out.as_bytes())?;
+    archive.add("left-out.txt", left_out.as_bytes()).await?;
     for (entry, path) in logs {
-        archive.add_file(&entry, path)?;
+        archive.add_file(&entry, path).await?;
     }
-    archive.finish()
+    archive.finish().await
 }
 
 /// Names of the documents that enter, in order.

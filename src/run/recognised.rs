@@ -5,7 +5,10 @@ use super::{Plan, RunStore, recorded::recorded_sample, writers};
 use crate::ports::{Fault, TargetReader};
 
 /// Says why nothing may be deleted: of the looked-up rows that the run recorded as migrated, not one names a blob of the run. `None`
-/// if one does, or if there is no such row to look up. Rows that a person took out are not asked for.
+/// if one does. Rows that a person took out are not asked for.
+///
+/// Processes that were killed before they recorded anything leave no such row. Then the database has to be the plan's beyond doubt:
+/// in that one a blob that no row names is of no committed row, recorded or not.
 pub async fn unrecognised(
     store: &RunStore,
     plan: &Plan,
@@ -13,7 +16,8 @@ pub async fn unrecognised(
 ) -> Result<Option<String>, Fault> {
     let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
-        return Ok(None);
+        let is_certain = plan.identity.is_certainly(&target.identity().await?);
+        return Ok((!is_certain).then(|| unproven(store)));
     }
     let (all, _) = writers::registered(store).await?;
     let held = target.held(&recorded).await?;
@@ -28,4 +32,15 @@ pub async fn unrecognised(
             store.run()
         )
     }))
+}
+
+/// Why nothing may be deleted while no recorded row stands by which the database could be recognised.
+fn unproven(store: &RunStore) -> String {
+    format!(
+        "run {} recorded no migrated row that stands, and it is not proven that the target is the database of its plan (host, port, \
+         name, oid and the server's system identifier, which takes the right to execute pg_control_system(), have to be the same), \
+         so that no blob can be told from those that no row names; nothing was deleted: a merge after the run has migrated a row \
+         removes them, and `rogo-migrate orphans` lists them",
+        store.run()
+    )
 }

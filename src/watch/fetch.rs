@@ -39,24 +39,51 @@ pub struct Fetched {
 /// `controls.csv` are predicted in one and counted in the other.
 const VERIFY_STORE: &str = "verify-store";
 
-/// Copies every result that stands into the folder `to`, each whole or not at all. Of the page it writes `page`, if there is
-/// one: it is newer than the page that finalize published. The results of a verification are those of `elsewhere`, if it
-/// has a store of its own.
+/// The names of the results that stand, before any of them is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Of the run store.
+    own: Vec<String>,
+    /// Of a verify store elsewhere.
+    verified: Vec<String>,
+}
+
+impl Listing {
+    /// The path of each in the folder that they are copied into.
+    pub fn places(&self) -> impl Iterator<Item = PathBuf> {
+        let own = self.own.iter().map(PathBuf::from);
+        own.chain(self.verified.iter().map(|file| self.folder_of(file).join(file)))
+    }
+
+    /// The folder of a result of the verify store, in the one that is copied into.
+    fn folder_of(&self, verified: &String) -> &'static Path {
+        Path::new(if self.own.contains(verified) { VERIFY_STORE } else { "" })
+    }
+}
+
+/// Looks which results stand. The results of a verification are those of `elsewhere`, if it has a store of its own.
+pub async fn list(store: &RunStore, elsewhere: Option<&RunStore>) -> Result<Listing, Fault> {
+    let mut own = files(store).await?;
+    let Some(elsewhere) = elsewhere else { return Ok(Listing { own, verified: Vec::new() }) };
+    own.retain(|file| !names::VERIFIED.contains(&file.as_str()));
+    Ok(Listing { own, verified: files(elsewhere).await? })
+}
+
+/// Copies these results into the folder `to`, each whole or not at all. Of the page it writes `page`, if there is one: it is
+/// newer than the page that finalize published.
 pub async fn fetch(
     store: &RunStore,
     elsewhere: Option<&RunStore>,
+    listing: &Listing,
     page: Option<&str>,
     to: &Path,
 ) -> Result<Fetched, Stop> {
     let mut copied = Vec::new();
     let mut found = Vec::new();
-    for file in files(store).await? {
-        if elsewhere.is_some() && names::VERIFIED.contains(&file.as_str()) {
-            continue;
-        }
+    for file in &listing.own {
         let place = match page.filter(|_| file == names::REPORT) {
-            Some(page) => Some(write(bytes_of(page), to, &file).await?),
-            None => copy(store, to, &file).await?,
+            Some(page) => Some(write(bytes_of(page), to, file).await?),
+            None => copy(store, to, file).await?,
         };
         if let Some(place) = place {
             copied.push(place);
@@ -64,10 +91,8 @@ pub async fn fetch(
         }
     }
     if let Some(elsewhere) = elsewhere {
-        for file in files(elsewhere).await? {
-            let beside = to.join(VERIFY_STORE);
-            let folder = if found.contains(&file) { beside.as_path() } else { to };
-            copied.extend(copy(elsewhere, folder, &file).await?);
+        for file in &listing.verified {
+            copied.extend(copy(elsewhere, &to.join(listing.folder_of(file)), file).await?);
         }
     }
     let absent = EXPECTED.into_iter().filter(|file| !found.iter().any(|have| have == file)).collect();
@@ -102,11 +127,12 @@ async fn write(mut body: Body, to: &Path, file: &str) -> Result<PathBuf, Stop> {
     let instead = "give --to another folder";
     let of = place.clone();
     let begin = move || Whole::begin(&of).and_then(|whole| Ok((whole.handle()?, whole)));
-    let (mut handle, whole) = written(WORK, &place, instead, begin).await?;
+    let mut file = written(WORK, &place, instead, begin).await?;
     while let Some(bytes) = body.try_next().await? {
-        let write = move || handle.write_all(&bytes).map(|()| handle);
-        handle = written(WORK, &place, instead, write).await?;
+        // What is not finished is removed where it is written: that may not end either.
+        let write = move || file.0.write_all(&bytes).map(|()| file);
+        file = written(WORK, &place, instead, write).await?;
     }
-    written(LARGE_WORK, &place, instead, move || whole.finish()).await?;
+    written(LARGE_WORK, &place, instead, move || file.1.finish()).await?;
     Ok(place)
 }

@@ -1,7 +1,8 @@
 //! The wait for the shards: the done markers in the run store are the truth, the Job is a hint.
 //!
 //! All done markers end it, except where the Job moves lost rows again: they stand from before. So does the Job's own
-//! end; a Job that is gone ends it only if no heartbeat is young. A cluster that does not answer never ends it.
+//! end, if an earlier look saw this Job (by its UID) and it is not being deleted; a Job that is gone ends it only if no heartbeat is
+//! young. A cluster that does not answer never ends it.
 
 mod warnings;
 
@@ -25,7 +26,7 @@ const ASK_EVERY: Duration = Duration::from_secs(15);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Between looks at a cluster that does not answer.
 const CLUSTER_AWAY: Backoff = Backoff::new(BETWEEN_LOOKS, Duration::from_secs(30));
-/// A Job that is not there is looked for this often.
+/// A Job that is not there is looked for this often; so soon one is looked at again that had ended at the first look.
 const LOOK_FOR_JOB_EVERY: Duration = Duration::from_secs(5);
 /// The same problem is logged again after this time.
 const TELL_EVERY: Duration = Duration::from_mins(1);
@@ -114,6 +115,9 @@ struct Wait<'a> {
     /// Whether the Job was ever there.
     seen: bool,
     job: Sight,
+    /// Whether an earlier look saw the Job that is there now, by its UID: one that had ended at the first look may be about to be
+    /// replaced by another of its name.
+    is_known: bool,
     cluster: Patience,
     markers: DoneMarkers,
     done: usize,
@@ -131,6 +135,7 @@ impl<'a> Wait<'a> {
             began,
             seen: false,
             job: Sight::Unknown,
+            is_known: false,
             cluster: Patience::new(CLUSTER_AWAY),
             markers: DoneMarkers::new(context.store.clone()),
             done: 0,
@@ -160,10 +165,15 @@ impl<'a> Wait<'a> {
         match seen {
             Ok(job) => {
                 self.cluster.answered();
-                self.seen |= job.is_some();
-                let version = job.as_ref().map(|job| job.version.clone());
+                self.is_known =
+                    matches!((&job, &self.job), (Some(job), Sight::There(before)) if job.uid == before.uid);
+                // It may never change again: its version is not waited for.
+                let has_ended = |job: &JobState| job.end.is_some() && !self.is_known;
+                self.seen |= job.as_ref().is_some_and(|job| !job.deleting && !has_ended(job));
+                let version = job.as_ref().filter(|job| !has_ended(job)).map(|job| job.version.clone());
                 let after = match (&job, &self.job) {
                     (None, _) => LOOK_FOR_JOB_EVERY,
+                    (Some(job), _) if has_ended(job) => LOOK_FOR_JOB_EVERY,
                     (Some(job), Sight::There(before)) if job.version == before.version => BETWEEN_LOOKS,
                     (Some(_), _) => Duration::ZERO,
                 };
@@ -257,12 +267,19 @@ impl<'a> Wait<'a> {
         }
         match &self.job {
             Sight::Unknown => None,
-            Sight::There(job) => job.end.as_ref().map(|end| match end {
-                JobEnd::Complete => WaitEnd::JobComplete,
-                JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
-            }),
-            Sight::Missing if !self.seen && self.began.elapsed() < self.context.wait_plan => None,
-            Sight::Missing => (!self.may_be_at_work().await).then_some(WaitEnd::JobGone),
+            Sight::There(job) if !job.deleting => {
+                job.end.as_ref().filter(|_| self.is_known).map(|end| match end {
+                    JobEnd::Complete => WaitEnd::JobComplete,
+                    JobEnd::Failed(words) => WaitEnd::JobFailed(words.clone()),
+                })
+            }
+            // One that is being deleted is as good as gone.
+            Sight::Missing | Sight::There(_)
+                if !self.seen && self.began.elapsed() < self.context.wait_plan =>
+            {
+                None
+            }
+            Sight::Missing | Sight::There(_) => (!self.may_be_at_work().await).then_some(WaitEnd::JobGone),
         }
     }
 

@@ -35,6 +35,9 @@ fn every_code_of_the_catalogue_has_its_text() {
         WarningCode::SourceNotCompared,
         WarningCode::NoScores,
         WarningCode::InvariantViolated,
+        WarningCode::OrphansKept,
+        WarningCode::SweepFailed,
+        WarningCode::PredictionNotCompared,
         WarningCode::BreakerOpened,
     ];
     let reasons = [

@@ -176,6 +176,12 @@ async fn a_second_plan_of_the_same_inputs_changes_nothing() {
     world.target.hold(&["rogo_5_1"]);
     let second = world.make().await.unwrap();
     assert_eq!((second.state, &second.plan), (PlanState::Stood, &first.plan));
+    // By that a person sees that the database is the wrong one, or was restored to an earlier day.
+    let held = |report: &PlanReport, words: &str| {
+        assert!(report.lines()[0].ends_with(words), "{:?}", report.lines());
+    };
+    held(&first, ", and holds 0 submissions already");
+    held(&second, ", and holds 1 submissions already");
     assert_eq!(world.documents.contents(), before);
 }
 

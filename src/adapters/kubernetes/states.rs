@@ -36,6 +36,7 @@ pub(super) fn job(job: &Job) -> JobState {
         completions: count(spec.and_then(|spec| spec.completions)),
         failed_indexes: status.failed_indexes.clone().unwrap_or_default(),
         suspended: spec.and_then(|spec| spec.suspend).unwrap_or(false),
+        deleting: job.metadata.deletion_timestamp.is_some(),
         end: holds("Complete").map(|_| JobEnd::Complete).or(failed),
     }
 }

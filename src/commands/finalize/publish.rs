@@ -22,7 +22,7 @@ use crate::{
 pub(in crate::commands) struct Published {
     pub(in crate::commands) summary: Summary,
     /// 69: rows are missing or lost.
-    pub(in crate::commands) incomplete: Option<Stop>,
+    incomplete: Option<Stop>,
     /// The command that merges once more.
     finalize: String,
     /// Why the sweep failed, if it did.
@@ -32,7 +32,17 @@ pub(in crate::commands) struct Published {
 impl Published {
     /// How the process ends: 69 if rows are missing or lost, else as [`Self::swept`] says.
     pub(super) fn end(mut self) -> Result<End, Stop> {
-        self.incomplete.take().map_or_else(|| self.swept(), Err)
+        self.incomplete().map_or_else(|| self.swept(), Err)
+    }
+
+    /// 69 if rows are missing or lost; it also says that orphans may be left.
+    pub(in crate::commands) fn incomplete(&mut self) -> Option<Stop> {
+        let incomplete = self.incomplete.take()?;
+        let Some(fault) = &self.unswept else { return Some(incomplete) };
+        let message = format!(
+            "{incomplete}\nblobs that killed processes left could not be removed either: {fault}; the next merge tries again"
+        );
+        Some(incomplete.saying(message))
     }
 
     /// 75 if orphans may be left.
@@ -65,6 +75,7 @@ impl PublishSummary for Publisher<'_> {
         let Self { settings, store, plan, .. } = *self;
         let mut summary = self.summary(totals).await?;
         let next::Next { incomplete, command, finalize, release } = next::next(settings, store, plan, totals);
+        summary.warnings.extend(unswept(totals, &finalize));
         (summary.next_command, summary.release) = (command, release);
         let text = json("summary", &summary)?;
         let (file, out) = (names::SUMMARY, Some(settings.out.as_path()));
@@ -96,7 +107,8 @@ impl Publisher<'_> {
         let Limited { limits, commits, warnings: of_shards } = limited(store, plan, &totals.beats).await?;
         (summary.limits, summary.commits) = (limits, commits);
         let (planned, compared) = (plan.warnings().into_iter(), self.warnings.clone().await);
-        summary.warnings = planned.chain(compared).chain(of_shards).chain(kept(settings, totals)).collect();
+        let of_merge = kept(settings, totals).into_iter().chain(not_compared(totals));
+        summary.warnings = planned.chain(compared).chain(of_shards).chain(of_merge).collect();
         summary.prediction = predicted::compared(store, plan, totals, ended).await?;
         summary.stages = stages(&totals.books);
         summary.results = published(settings, store, totals);
@@ -149,4 +161,20 @@ fn kept(settings: &Settings, totals: &Totals) -> Option<Warning> {
         rerun::by_hand("orphans --delete --reason '<why>'", &settings.run, &settings.into())
     );
     Some(Warning { code: WarningCode::OrphansKept, detail })
+}
+
+/// The warning about orphans that may be left; this line tries to remove them again.
+fn unswept(totals: &Totals, finalize: &str) -> Option<Warning> {
+    let fault = totals.unswept.as_ref()?;
+    let detail = format!(
+        "blobs that killed processes left could not be removed: {fault}; the results are valid; to try again: {finalize}"
+    );
+    Some(Warning { code: WarningCode::SweepFailed, detail })
+}
+
+/// The warning about a prediction that cannot be read.
+fn not_compared(totals: &Totals) -> Option<Warning> {
+    let fault = totals.unread_prediction.as_ref()?;
+    let detail = format!("the run was not compared with its prediction: {fault}");
+    Some(Warning { code: WarningCode::PredictionNotCompared, detail })
 }

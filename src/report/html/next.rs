@@ -155,6 +155,11 @@ fn steps(summary: &Summary, verification: Option<&Verification>) -> Vec<Step> {
             add(&format!("{}:", capital(when)), command);
         }
     }
+    if summary.sweeping {
+        let what = "The finalizer was removing blobs that killed processes left when this page was made. If none is at work any \
+                    more, merge once more; this says whether one is, and the line:";
+        add(what, "rogo-migrate status");
+    }
     for warning in &summary.warnings {
         let command = format!("rogo-migrate explain {}", warning.code.code());
         add(&format!("Warning {}: {}", warning.code.code(), warning.detail), &command);

@@ -122,6 +122,10 @@ pub enum WarningCode {
     InvariantViolated,
     /// Blobs that no row names could not be removed: an immutability policy or a legal hold keeps them.
     OrphansKept,
+    /// Blobs of killed processes may be left: the sweep failed, or would not delete.
+    SweepFailed,
+    /// The run was not compared with its prediction, which cannot be read.
+    PredictionNotCompared,
     /// The circuit breaker of a shard opened when all rows that were left were under way: they were settled.
     BreakerOpened,
 }
@@ -135,6 +139,8 @@ impl WarningCode {
             Self::NoScores => "no_scores",
             Self::InvariantViolated => "invariant_violated",
             Self::OrphansKept => "orphans_kept",
+            Self::SweepFailed => "sweep_failed",
+            Self::PredictionNotCompared => "prediction_not_compared",
             Self::BreakerOpened => "breaker_opened",
         }
     }
@@ -173,6 +179,12 @@ pub struct StageLatency {
 }
 
 impl Summary {
+    /// Whether blobs of killed processes may be left in the target container: they are being removed, the finalizer was killed
+    /// meanwhile, or it could not remove them.
+    pub fn is_unswept(&self) -> bool {
+        self.sweeping || self.warnings.iter().any(|warning| warning.code == WarningCode::SweepFailed)
+    }
+
     /// Balances the books: COMPLETE only if the outcomes are as many as the rows and none is missing.
     pub fn balance(
         run: &RunName,

@@ -3,7 +3,9 @@
 mod again;
 mod lines;
 mod seen;
+mod sweep;
 mod under_way;
+mod unplanned;
 
 use super::{Facts, Searched};
 use crate::{
@@ -15,9 +17,8 @@ use crate::{
         standing::{RunState, Standing},
     },
     run::{
-        Plan, Refusal, RunResult, State,
+        Plan, RunResult, State,
         clocks::{is_at_work, may_be_at_work, newness},
-        named_instead,
     },
     watch::rerun,
 };
@@ -26,6 +27,7 @@ pub use seen::{look_before_redo, redo_of};
 use lines::{eta_s, job_line, limits, rows, shards, sum_of_rates, verified, verifying};
 use seen::{finalize_of, is_alive, is_stopped, last_sign, of, rerun_of, undone, unfinished};
 use under_way::{given_up, shards_under_way};
+use unplanned::{refused, without_plan};
 
 /// When the line that merges is to be typed. Behind the line itself it would be typed too.
 const UNLESS_IT_RUNS: &str = " (if no finalizer is at work, the next line merges it)";
@@ -60,7 +62,7 @@ impl Verdict {
 
 /// The verdict, and all that people see of the run.
 pub fn judge(facts: &Facts) -> (Verdict, Standing) {
-    let verdict = verdict(facts);
+    let verdict = sweep::with_its_rest(verdict(facts), facts);
     let shards = facts.plan.as_ref().map_or_else(Vec::new, |plan| shards(plan, facts));
     let (rows, rows_at) = rows(facts, &shards);
     let rows_per_second = sum_of_rates(shards.iter().map(|shard| shard.rows_per_second));
@@ -102,8 +104,7 @@ fn verdict(facts: &Facts) -> Verdict {
         return again;
     }
     if let Some(summary) = summary.filter(|summary| summary.result == RunResult::Complete) {
-        return Verdict::new(RunState::Complete, Exit::Done, summary.below_the_verdict())
-            .next(rerun::fetch(plan, &facts.whereabouts));
+        return sweep::complete(summary, plan, facts);
     }
     // Without Jobs a refusal beside a plan may be of any process's writer.
     if let Some(refusal) = facts.epoch().and_then(|epoch| facts.refusals.get(epoch)) {
@@ -120,6 +121,9 @@ fn verdict(facts: &Facts) -> Verdict {
         && let Some(under_way) = shards_under_way(facts, merged)
     {
         return under_way;
+    }
+    if let Some(sweeping) = summary.filter(|_| merged).and_then(|summary| sweep::under_way(summary, facts)) {
+        return sweeping;
     }
     // A finalizer that has said what is missing has only its exit left.
     if unfinished(facts, "finalize") && (undone.is_empty() || !merged) {
@@ -233,47 +237,6 @@ fn silent(plan: &Plan, facts: &Facts, undone: &[ShardIndex], merged: bool, rerun
     }
     let reason = format!("every shard has been done for {since}, but nothing is merged");
     Verdict::new(RunState::Stalled, Exit::Incomplete, reason).next(next)
-}
-
-/// Being made, refused, or not begun. What the Jobs say outweighs heartbeats: that of a process that was killed stays young for
-/// minutes.
-fn without_plan(facts: &Facts) -> Verdict {
-    let failed = facts.jobs.as_ref().and_then(|jobs| {
-        let mut plans = of(jobs, "plan");
-        plans.find(|job| matches!(job.state.end, Some(JobEnd::Failed(_)))).map(|job| (jobs, job))
-    });
-    // What is being made began after any refusal of its epoch.
-    if let Some(planning) = facts.planning().filter(|_| failed.is_none()) {
-        let reason = format!("there is no plan at {} yet: {planning}", facts.whereabouts.run_store);
-        return Verdict::new(RunState::Planning, Exit::Temporary, reason);
-    }
-    let refusal = match facts.epoch() {
-        // An older epoch's refusal says nothing of this one.
-        Some(epoch) => facts.refusals.get(epoch),
-        None => facts.refusals.values().max_by_key(|refusal| refusal.at),
-    };
-    if let Some(refusal) = refusal {
-        return refused(refusal);
-    }
-    if let Some((jobs, job)) = failed {
-        let reason = format!("Job {} failed and left no plan", job.name);
-        return Verdict::new(RunState::Refused, Exit::Configuration, reason)
-            .next(format!("kubectl --namespace {} logs job/{}", jobs.namespace, job.name));
-    }
-    let instead = named_instead(&facts.other_runs);
-    // A Job of the run is going to make it.
-    let who = if facts.jobs.is_some() { "" } else { ", and no process makes it: `rogo-migrate plan` does" };
-    let reason = format!("there is no plan at {} yet{who}{instead}", facts.whereabouts.run_store);
-    Verdict::new(RunState::Planning, Exit::Temporary, reason)
-}
-
-fn refused(Refusal { reasons, exit_code, .. }: &Refusal) -> Verdict {
-    let exit = match exit_code {
-        64 => Exit::Usage,
-        65 => Exit::DataRefused,
-        _ => Exit::Configuration,
-    };
-    Verdict::new(RunState::Refused, exit, reasons.join("; "))
 }
 
 /// Every shard is done, but the newest finalizer failed: no process will merge the outcomes.

@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use super::plain_sample;
+use super::{plain_sample, write};
 use crate::support::{
     app::TestApp,
     http_stub::{HttpStub, Response},
@@ -307,6 +307,17 @@ async fn resume_that_is_to_move_lost_rows_again_prints_the_line_of_the_release()
     assert_eq!(app.run(&redo).await.expect(0).stdout, line("0-2"), "a later run may know what is lost");
     let nothing = app.run(&["resume"]).await.expect(0).stdout;
     assert!(nothing.starts_with("nothing is left to run"), "{nothing}");
+    // Its finalizer was killed while it removed blobs of killed processes.
+    let mut result: Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+    result["sweeping"] = true.into();
+    write(&app, "results/summary.json", &result.to_string()).await;
+    let unswept = app.run(&["resume"]).await.expect(0);
+    assert!(
+        unswept.stdout.ends_with(" --reset-then-reuse-values --set-literal shards.only=0\n"),
+        "{}",
+        unswept.stdout
+    );
+    assert!(unswept.stderr.contains("blobs that killed processes left"), "{}", unswept.stderr);
 
     let launch_id: String = sqlx::query_scalar("select lti_launch_id from assignment_submissions limit 1")
         .fetch_one(app.database.pool())

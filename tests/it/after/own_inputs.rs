@@ -99,6 +99,47 @@ async fn results_are_not_copied_over_the_lists_of_attempts_that_the_plan_read() 
     assert_eq!(fs::read_to_string(&taken).unwrap(), attempts.join("\n"));
 }
 
+/// More files are copied than finalize writes: those of a prediction and of a verification, which may be elsewhere.
+#[tokio::test]
+async fn no_file_that_results_copies_takes_the_place_of_a_list_that_the_plan_read() {
+    let sample = plain_sample(6).await;
+    let app = TestApp::without_cluster(&sample).await;
+    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
+    let attempts: Vec<&str> = input.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
+    let lists = app.out.path().join("lists");
+    fs::create_dir_all(lists.join("verify-store")).unwrap();
+    // As after the verification of an earlier run, and a person's list beside its results.
+    let (taken, excluded) =
+        (lists.join("verification_failures.csv"), lists.join("verify-store/controls.csv"));
+    let of_owner = format!("Attempt ID,Reason\n{},withdrawn\n", attempts[0]);
+    fs::write(&taken, attempts.join("\n")).unwrap();
+    fs::write(&excluded, &of_owner).unwrap();
+    let (read, left_out) = (taken.to_str().unwrap(), excluded.to_str().unwrap());
+    let by_lists = ["--attempts", read, "--exclude", left_out, "--reason", "the owner's list"];
+    app.run(&[&["plan", "--predict"], &by_lists[..]].concat()).await.expect(0);
+    app.run(&[&["run"], &by_lists[..]].concat()).await.expect(0);
+    let verified = app.out.path().join("verified");
+    fs::create_dir(&verified).unwrap();
+    let verified = format!("file://{}", verified.display());
+    app.run(&["verify", "--recheck", "0s", "--verify-store", &verified]).await.expect(0);
+
+    let fetch = ["results", "--verify-store", &verified, "--to", lists.to_str().unwrap()];
+    for (gone, list) in [(&taken, &excluded), (&excluded, &taken)] {
+        let text = fs::read(gone).unwrap();
+        fs::remove_file(gone).unwrap();
+        let ended = app.run(&fetch).await.expect(64);
+        assert!(ended.stderr.contains(list.to_str().unwrap()), "{}", ended.stderr);
+        fs::write(gone, text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&excluded).unwrap(), of_owner);
+    assert_eq!(fs::read_to_string(&taken).unwrap(), attempts.join("\n"));
+    assert_eq!(fs::read_dir(&lists).unwrap().count(), 2, "nothing was copied");
+    fs::remove_file(&taken).unwrap();
+    fs::remove_file(&excluded).unwrap();
+    app.run(&fetch).await.expect(0);
+    assert!(taken.is_file() && excluded.is_file(), "both are results");
+}
+
 #[tokio::test]
 async fn a_relative_path_to_an_input_is_the_same_file_from_every_folder() {
     let sample = plain_sample(6).await;

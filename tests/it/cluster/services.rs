@@ -42,6 +42,9 @@ keeping=$!
 read -r _
 kill "$keeping""#;
 
+/// The way into the cluster is tried again and again: longer than this means that the service has no pod, or the cluster no answer.
+const OPENS_WITHIN: Duration = Duration::from_mins(2);
+
 /// The shared services.
 pub struct Services {
     pub namespace: String,
@@ -166,10 +169,16 @@ fn forward(namespace: &str, service: &str, port: u16) -> (SocketAddr, Child) {
         .stdout(Stdio::piped())
         .spawn()
         .expect("sh runs");
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let is_open = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("Forwarding from "));
-    assert!(is_open, "{service} of {namespace} is reached");
-    // It tells of every connection: a full pipe would stop it.
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let (sender, opened) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let is_open = lines.any(|line| line.starts_with("Forwarding from "));
+        // Fails if the test waits no longer.
+        let _ = sender.send(is_open);
+        // It tells of every connection: a full pipe would stop it.
+        lines.for_each(drop);
+    });
+    let is_open = opened.recv_timeout(OPENS_WITHIN);
+    assert_eq!(is_open, Ok(true), "{service} of {namespace} is not reached within {OPENS_WITHIN:?}");
     (SocketAddr::from(([127, 0, 0, 1], free)), child)
 }

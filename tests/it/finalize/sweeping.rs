@@ -215,6 +215,43 @@ async fn nothing_is_deleted_while_not_one_migrated_row_can_be_recognised() {
     assert_eq!(world.files.names(), before);
 }
 
+/// The database that a changed name or pooler leads to lacks the rows that were committed and not recorded any more.
+#[tokio::test]
+async fn with_no_recorded_row_blobs_are_deleted_only_in_the_database_of_the_plan_beyond_doubt() {
+    let world = || {
+        let world = World::new(1, 1);
+        world.register(TRY_A);
+        world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_1_committed.pdf", "12345");
+        world
+    };
+    let certain = world();
+    assert_eq!(certain.finalize().await.unwrap().orphans.blobs, 1);
+    assert!(certain.files.names().is_empty());
+
+    let without_identifier = |world: &mut World| world.plan.identity.system = None;
+    // As after --same-database.
+    let moved = |world: &mut World| world.plan.identity.host = "another".into();
+    for change in [&without_identifier as &dyn Fn(&mut World), &moved] {
+        let mut world = world();
+        change(&mut world);
+        let before = world.files.names();
+        let files: Arc<dyn Blobs> = Arc::new(world.files.clone());
+        let stop = delete_orphans(&world.locked(), &files, &decided()).await.unwrap_err();
+        assert!(stop.message.contains("recorded no migrated row"), "{stop}");
+        let totals = world.finalize().await.unwrap();
+        let why = totals.unswept.unwrap();
+        assert!(why.contains("nothing was deleted") && why.contains("rogo-migrate orphans"), "{why}");
+        assert_eq!((totals.orphans, world.files.names()), (Orphans::default(), before));
+
+        // Once a row is recognised, what is left is removed.
+        world.record(TRY_B, &[migrated(1, 1)]).await;
+        world.register(TRY_B);
+        world.run_blobs.insert("rogo/writers/bbbbbbbbbbbb.clean", "{}");
+        world.target.name_blob("rogo_1_x", "LTI_Uploads/bbbbbbbbbbbb/1_1_named.pdf");
+        assert_eq!(world.finalize().await.unwrap().orphans.blobs, 1);
+    }
+}
+
 #[tokio::test]
 async fn a_single_row_that_was_deleted_in_the_application_does_not_stop_the_merge() {
     let world = world_with_orphans().await;

@@ -243,6 +243,7 @@ async fn every_row_of_a_later_export_has_the_right_outcome_and_nothing_that_stan
     );
     let again = app.run(&[&["run"], &second[..]].concat()).await.expect(0);
     assert!(again.stderr.contains("existed already"), "{}", again.stderr);
+    assert!(again.stderr.contains(" submissions already, the newest of 20"), "{}", again.stderr);
     assert_eq!(outcomes(&app, "second"), now, "run again, it says the same");
     let other = app.run(&["run", "--run", "second", "--shards", "3", "--out", "second"]).await.expect(78);
     let says = "the earlier run (--after) changed since the run began (from first to none)";

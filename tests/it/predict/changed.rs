@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use rogo_migrate::{domain::FailCode, sample::SampleOptions};
+use futures_util::TryStreamExt;
+use rogo_migrate::{domain::FailCode, ports::PutOptions, sample::SampleOptions};
 
 use super::{counts, predicted, summary};
 use crate::support::{
@@ -90,4 +91,35 @@ async fn rows_that_exchange_their_codes_are_a_difference_although_every_count_is
     assert_eq!((difference.predicted, difference.outcome), (1, 0));
     assert!(difference.why.contains(&format!("({attempt} came otherwise)")), "{difference:?}");
     assert!(!compared.same && said.stdout.contains(&difference.what), "{}", said.stdout);
+}
+
+/// No result depends on it: it is only compared.
+#[tokio::test]
+async fn a_prediction_that_cannot_be_read_is_a_warning_and_stops_no_result() {
+    let sample = Sample::with(12, 73, |options| options.plain = true).await;
+    let app = TestApp::without_cluster(&sample).await;
+    predicted(&app, &[]).await;
+    let (name, options) = ("rogo/prediction.json", PutOptions::replace("application/json"));
+    let whole = app.run_blobs().get(name).await.unwrap().unwrap();
+    let mut body = whole.body;
+    let mut text = Vec::new();
+    while let Some(part) = body.try_next().await.unwrap() {
+        text.extend_from_slice(&part);
+    }
+    let half = text[..text.len() / 2].to_vec();
+    let of_newer = String::from_utf8(text.clone()).unwrap().replacen("\"outcomes\"", "\"outcomes_2\"", 1);
+    for unreadable in [half, of_newer.into_bytes()] {
+        app.run_blobs().put(name, unreadable.into(), &options).await.unwrap();
+        let said = app.run(&["run"]).await.expect(0);
+        assert!(said.stderr.contains("the run is not compared with it"), "{}", said.stderr);
+        let summary = summary(&app);
+        let [warning] = summary.warnings.as_slice() else { panic!("{:?}", summary.warnings) };
+        assert_eq!(warning.code.code(), "prediction_not_compared");
+        assert!(warning.detail.contains("prediction.json"), "{warning:?}");
+        assert_eq!((summary.prediction, summary.books.migrated), (None, 12));
+        assert_eq!(app.result("migrated.csv").lines().count(), 13);
+    }
+    app.run_blobs().put(name, text.into(), &options).await.unwrap();
+    app.run(&["finalize"]).await.expect(0);
+    assert!(summary(&app).prediction.unwrap().same);
 }

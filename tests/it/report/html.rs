@@ -110,6 +110,19 @@ fn each_failed_code_has_its_advice_and_the_commands_that_help() {
     assert!(page.contains("source_not_frozen"), "the warning");
 }
 
+/// The page of a finalizer that was killed in its sweep stays as it was.
+#[test]
+fn a_page_that_was_made_during_the_sweep_says_so_and_how_to_see_whether_it_goes_on() {
+    let mut made = Made::new(Went::Well, 1_000, 2);
+    let words = "The finalizer was removing blobs that killed processes left when this page was made.";
+    assert!(!made.page().contains(words));
+    made.summary.sweeping = true;
+    let page = made.page();
+    let (_, step) = page.split_once(words).expect("a step says so");
+    let step = step.split("<p>").next().unwrap();
+    assert!(step.contains("rogo-migrate status"), "{step}");
+}
+
 #[test]
 fn nothing_is_asked_from_elsewhere() {
     let page = Made::new(Went::WithFailures, 3_000, 4).page();

@@ -34,7 +34,11 @@ pub fn plan(submissions: InputDigest, shards: u32) -> Plan {
         rows_left_out: 0,
         shards: planned,
         database: "memory".into(),
-        identity: TargetIdentity { database: "memory".into(), ..TargetIdentity::default() },
+        identity: TargetIdentity {
+            system: Some("memory".into()),
+            database: "memory".into(),
+            ..TargetIdentity::default()
+        },
         target: "memory".into(),
         warehouse: "memory".into(),
         warehouse_extent: Vec::new(),

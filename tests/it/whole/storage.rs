@@ -91,7 +91,11 @@ async fn a_service_that_copies_by_itself_is_asked_once_a_file_whatever_its_size(
 
 /// An app whose rows are moved to the container `files` of this service, but for the finalizer.
 async fn moved<'s>(service: &BlobService, sample: &'s Sample) -> TestApp<'s> {
-    let mut app = TestApp::without_cluster(sample).await;
+    moved_in(service, TestApp::without_cluster(sample).await).await
+}
+
+/// The same of an app whose plan may have several shards: those of the first.
+async fn moved_in<'s>(service: &BlobService, mut app: TestApp<'s>) -> TestApp<'s> {
     app.set("ROGO_TARGET", "az://files");
     app.set("ROGO_RUN_STORE", format!("file://{}/runs", app.out.path().display()));
     app.set("AZURE_STORAGE_CONNECTION_STRING", service.connection_string());
@@ -132,6 +136,74 @@ async fn blobs_that_a_policy_of_the_target_container_keeps_are_a_warning_of_a_co
         assert_eq!(summary["warnings"][0]["code"], "orphans_kept");
         assert_eq!(summary["orphans_kept"], serde_json::json!([format!("LTI_Uploads/{writer}/77_1_…")]));
     }
+}
+
+/// The application has put a path in front of every name: no blob can be told from an orphan.
+async fn rename(app: &TestApp<'_>) {
+    let names = "update submission_files set azure_blob_name = 'uploads/' || azure_blob_name where azure_blob_name not like \
+                 'uploads/%'";
+    app.database.run(names).await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_fails_is_told_by_the_log_the_summary_the_exit_code_and_status_until_one_succeeds() {
+    let service = BlobService::start(&[]).await;
+    let sample = Sample::with(4, 84, |options| options.plain = true).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.set("ROGO_SHARDS", "2");
+    let app = moved_in(&service, app).await;
+    let writer = killed(&service, &app, "77_1_Ada_Quill.pdf");
+    let orphan = format!("LTI_Uploads/{writer}/77_1_Ada_Quill.pdf");
+    rename(&app).await;
+    let cause = "not one names a blob of this run";
+    let warned = || {
+        let summary: serde_json::Value = serde_json::from_str(&app.result("summary.json")).unwrap();
+        let warning = summary["warnings"][0].clone();
+        assert_eq!(warning["code"], "sweep_failed", "{summary}");
+        assert!(warning["detail"].as_str().unwrap().contains(cause), "{warning}");
+        summary["result"].as_str().unwrap().to_owned()
+    };
+
+    // Beside rows without an outcome.
+    let incomplete = app.run(&["finalize"]).await.expect(69);
+    let says =
+        "blobs that killed processes left could not be removed either: target database: of 2 looked-up rows";
+    assert!(incomplete.stderr.contains(says), "{}", incomplete.stderr);
+    assert!(
+        incomplete.stderr.contains("WARN") && incomplete.stderr.contains("the results stand"),
+        "{}",
+        incomplete.stderr
+    );
+    assert_eq!(warned(), "INCOMPLETE");
+    let status = app.run(&["status"]).await.expect(69);
+    assert!(status.stdout.contains("blobs that killed processes left may still be in"), "{}", status.stdout);
+
+    // Every row has an outcome.
+    app.run(&["shard", "--shard", "1"]).await.expect(0);
+    rename(&app).await;
+    for _ in 0..2 {
+        let ended = app.run(&["finalize"]).await.expect(75);
+        assert!(ended.stderr.contains(cause) && ended.stderr.contains("to try again: "), "{}", ended.stderr);
+        assert_eq!(warned(), "COMPLETE");
+        assert!(service.blob("files", &orphan).is_some());
+        let status = app.run(&["status"]).await.expect(75);
+        assert!(
+            status.stdout.contains("blobs that killed processes left may still be in"),
+            "{}",
+            status.stdout
+        );
+        let next = status.stdout.lines().last().unwrap();
+        assert!(next.starts_with("next: rogo-migrate finalize --run rogo "), "{next}");
+        let page = app.result("report.html");
+        assert!(page.contains("Warning sweep_failed: ") && !page.contains("Quill"));
+    }
+
+    app.database.run("update submission_files set azure_blob_name = substr(azure_blob_name, 9)").await;
+    app.run(&["finalize"]).await.expect(0);
+    assert!(service.blob("files", &orphan).is_none());
+    assert!(!app.result("summary.json").contains("sweep_failed"));
+    let status = app.run(&["status"]).await.expect(0);
+    assert!(!status.stdout.contains("killed processes"), "{}", status.stdout);
 }
 
 /// Azure Storage drops dots at the end of a name without a word: the blob of a committed row stands under another name.

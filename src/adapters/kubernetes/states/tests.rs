@@ -27,9 +27,12 @@ fn a_job_is_read_with_its_end() {
         completions: 8,
         failed_indexes: "1,3-4".into(),
         suspended: true,
+        deleting: false,
         end: None,
     };
     assert_eq!(running, expected);
+    let deleted = json!({"metadata": {"name": "j", "deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    assert!(job(&parsed(deleted)).deleting);
     let condition = |kind: &str, status: &str| {
         made(json!({"conditions": [
             {"type": "SuccessCriteriaMet", "status": "True"},

@@ -10,8 +10,9 @@ use crate::{
     ports::{JobState, LastWord, Obstacle, ObstacleKind, RunJob, RunJobs},
     report::standing::ShardPhase,
     run::{
-        DoneMarker, FORMAT, Heartbeat, Limit, LimitCode, Lost, Missing, PlanId, RULES_VERSION, RunName,
-        ShardPlan, State, Summary, Work, WriterId, planning::Planning, writers::Unmerged,
+        DoneMarker, FORMAT, Heartbeat, Limit, LimitCode, Lost, Missing, PlanId, RULES_VERSION, Refusal,
+        RunName, ShardPlan, State, Summary, Warning, WarningCode, Work, WriterId, planning::Planning,
+        writers::Unmerged,
     },
     watch::rerun::Whereabouts,
 };
@@ -274,6 +275,13 @@ fn a_run_that_ended() {
     verified.0.whereabouts.verify_store = Some("az://verify/rogo".into());
     let fetch = FETCH.replace(" --to", " --verify-store az://verify/rogo --to");
     verified.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", &fetch);
+    // A list that the plan read has the name of a result: they are copied elsewhere.
+    for list in ["verification_failures.csv", "lists/manifest-1-of-2.csv", "controls.csv", "skipped.csv"] {
+        let mut listed = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
+        listed.0.plan.as_mut().unwrap().also_read = vec![list.into()];
+        let fetch = FETCH.replace("--to .", "--to rogo");
+        listed.is(RunState::Complete, Exit::Done, "30 rows = 30 migrated", &fetch);
+    }
     let reason = "rows of shards 1-2 have no outcome";
     let incomplete = Run::planned().done(&[0], 10).beat(1, minute(15)).summary(20, 20);
     incomplete.is(RunState::Incomplete, Exit::Incomplete, reason, RESUME);
@@ -299,6 +307,60 @@ fn a_run_that_ended() {
     let mut rolled_back = Run::planned().done(&[0, 1, 2], 10).summary(0, 20);
     rolled_back.0.rolled_back = true;
     rolled_back.is(RunState::RolledBack, Exit::Configuration, "use another name", "");
+}
+
+/// What the result says of its sweep.
+#[derive(Debug, Clone, Copy)]
+enum Sweep {
+    GoesOn,
+    Failed,
+}
+
+impl Run {
+    fn sweep(mut self, sweep: Sweep) -> Self {
+        let summary = self.0.summary.as_mut().unwrap();
+        match sweep {
+            Sweep::GoesOn => summary.sweeping = true,
+            Sweep::Failed => {
+                let code = WarningCode::SweepFailed;
+                summary.warnings.push(Warning { code, detail: "the container did not answer".into() });
+            }
+        }
+        self
+    }
+}
+
+#[test]
+fn a_result_whose_sweep_did_not_end_is_told_with_the_line_that_ends_it_and_never_as_done() {
+    let all = [0, 1, 2];
+    let complete = |at: i64, sweep| Run::planned().done(&all, 10).summary(0, at).sweep(sweep);
+    let merge = "rogo-migrate finalize --run rogo --run-store az://runs";
+    let upgrade =
+        "helm upgrade r oci://a/b --namespace ns --reset-then-reuse-values --set-literal shards.only=0";
+    let left = "30 rows = 30 migrated + 0 failed + 0 skipped; blobs that killed processes left may still be";
+    let sweeps = "the results stand, and the finalizer removes blobs";
+    let unless = "if it is not at work any more, the next line merges once more";
+    // By hand nothing but the time of the result tells of a finalizer.
+    complete(95, Sweep::GoesOn).is(RunState::Finalizing, Exit::Temporary, unless, merge);
+    complete(20, Sweep::GoesOn).is(RunState::Complete, Exit::Temporary, left, merge);
+    complete(95, Sweep::Failed).is(RunState::Complete, Exit::Temporary, left, merge);
+    for sweep in [Sweep::GoesOn, Sweep::Failed] {
+        let of_job = |end| complete(20, sweep).job("shards", "1", Some(failed())).job("finalize", "1", end);
+        of_job(None).is(RunState::Finalizing, Exit::Temporary, sweeps, "");
+        of_job(Some(failed())).is(RunState::Complete, Exit::Temporary, left, upgrade);
+    }
+    // Rows without an outcome outweigh it, and it is told beside them.
+    let undone = |at: i64, sweep| Run::planned().done(&[0], 10).summary(20, at).sweep(sweep);
+    let both = "rows of shards 1-2 have no outcome; blobs that killed processes left may still be";
+    for (at, sweep) in [(20, Sweep::GoesOn), (20, Sweep::Failed), (95, Sweep::Failed)] {
+        undone(at, sweep).is(RunState::Incomplete, Exit::Incomplete, both, RESUME);
+    }
+    undone(95, Sweep::GoesOn).is(RunState::Finalizing, Exit::Temporary, unless, merge);
+    let again = undone(95, Sweep::GoesOn).beat(1, just_now());
+    again.is(RunState::Running, Exit::Temporary, "1 process is at work", "");
+    let in_cluster =
+        |end| undone(95, Sweep::GoesOn).job("shards", "1", Some(failed())).job("finalize", "1", end);
+    in_cluster(None).is(RunState::Finalizing, Exit::Temporary, sweeps, "");
 }
 
 /// A minute less a little: the heartbeats of pods that are gone are as young as those of pods that work.

@@ -190,7 +190,8 @@ impl TargetReader for InMemoryTarget {
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
         self.journal.add("target: identity");
-        Ok(TargetIdentity { database: self.database.clone(), ..TargetIdentity::default() })
+        let system = Some("memory".to_owned());
+        Ok(TargetIdentity { system, database: self.database.clone(), ..TargetIdentity::default() })
     }
 }
 
