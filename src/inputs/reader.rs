@@ -19,6 +19,9 @@ pub struct CsvReader {
     /// The location as a plan records it.
     recorded: String,
     format: Format,
+    /// As it came.
+    header_cells: Vec<String>,
+    /// The same, trimmed.
     header: Vec<String>,
     lexer: Lexer,
     text: Text,
@@ -36,6 +39,7 @@ impl CsvReader {
             location: source.location(),
             recorded: source.recorded(),
             format: format.clone(),
+            header_cells: Vec::new(),
             header: Vec::new(),
             lexer,
             text,
@@ -48,7 +52,8 @@ impl CsvReader {
         if let Some(reason) = header::strange_start(reader.lexer.record().get(0)) {
             return Err(reader.refuse_header(reason));
         }
-        reader.header = reader.lexer.record().iter().map(|name| trim(name).to_owned()).collect();
+        reader.header_cells = reader.lexer.record().iter().map(str::to_owned).collect();
+        reader.header = reader.header_cells.iter().map(|name| trim(name).to_owned()).collect();
         reader.lexer.expect_columns(reader.header.len());
         Ok(reader)
     }
@@ -63,9 +68,9 @@ impl CsvReader {
         &self.format
     }
 
-    /// The names of its columns, trimmed, in order.
+    /// The names of its columns as they came, in order.
     pub fn header(&self) -> &[String] {
-        &self.header
+        &self.header_cells
     }
 
     /// Data rows read so far: after [`Self::next`], the number of its row.
