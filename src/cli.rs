@@ -4,16 +4,18 @@
 //! environment and the config file, so that all bad values are reported at once. A field's name is the
 //! flag's with `_`, which is also the setting's key in the config file.
 
+mod deciding;
 mod flags;
 mod plan;
 mod run_store;
+mod switches;
 mod verify;
 
 use std::path::PathBuf;
 
+pub use deciding::{AcceptFlags, AttemptFlags, DecisionFlags, ReasonFlags, RedoFlags};
 pub use flags::{
-    AcceptFlags, AttemptFlags, OutFlags, PlanFlags, ReasonFlags, RedoFlags, SettingFlags, ShardFlags,
-    StoreFlags, VerifyFlags, VerifyStoreFlags, WaitFlags,
+    OutFlags, PlanFlags, SettingFlags, ShardFlags, StoreFlags, VerifyFlags, VerifyStoreFlags, WaitFlags,
 };
 
 pub use plan::{PlanArgs, PredictArgs, RunArgs};
@@ -66,7 +68,7 @@ Exit codes: 0 done · 1 verify found differences · 64 usage · 65 data refused 
 /// Flags that every command takes, before or after its name.
 #[derive(Debug, Args, Serialize)]
 pub struct GlobalFlags {
-    /// Config file (TOML): any setting by its flag's name with `_`; no secrets
+    /// Config file (TOML): any setting by its flag's name with `_`; no secrets, no decisions
     #[arg(long, global = true, value_name = "FILE", value_parser = of_this_machine())]
     #[serde(skip)]
     pub config: Option<PathBuf>,
@@ -147,6 +149,9 @@ pub struct FinalizeArgs {
     /// Reason for the decision, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
+    /// What every deciding command takes besides.
+    #[command(flatten)]
+    pub decision: DecisionFlags,
     /// The wait for the plan.
     #[command(flatten)]
     pub wait: WaitFlags,
@@ -187,6 +192,9 @@ pub struct ResumeArgs {
     /// Reason for the decision, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
+    /// What every deciding command takes besides.
+    #[command(flatten)]
+    pub decision: DecisionFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,
@@ -201,6 +209,9 @@ pub struct OrphansArgs {
     /// Reason for the deletion, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
+    /// What every deciding command takes besides.
+    #[command(flatten)]
+    pub decision: DecisionFlags,
     /// Settings shared by all commands.
     #[command(flatten)]
     pub settings: SettingFlags,

@@ -6,6 +6,7 @@ mod beside;
 mod bundle;
 mod compare;
 mod completions;
+mod confirmed;
 mod explain;
 mod finalize;
 mod frozen;
@@ -50,8 +51,8 @@ use crate::{
     exit::{End, Exit, Stop},
     ports::overdue,
     settings::{
-        ExportSettings, Flags, LogSettings, PurgeSettings, Settings, Sources, StoreSettings, VerifySettings,
-        require_workload_identity,
+        ExportSettings, Flags, LogFormat, LogSettings, PurgeSettings, Settings, Sources, StoreSettings,
+        VerifySettings, require_workload_identity,
     },
     telemetry,
 };
@@ -62,7 +63,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(15);
 
 /// Arguments → settings → telemetry → command. All that can fail synchronously fails first, but for the
 /// handler of SIGTERM, which process 1 has only once it has asked for it.
-pub fn run(cli: &Cli) -> Result<End, Stop> {
+pub fn run(mut cli: Cli) -> Result<End, Stop> {
     open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -81,7 +82,9 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
         }
         return Ok(explained);
     }
-    let sources = Sources::gather(flags(cli), cli.global.config.as_deref())?;
+    let sources = Sources::gather(flags(&cli), cli.global.config.as_deref())?;
+    telemetry::tell_as_the_log(LogFormat::chosen(&sources));
+    switch_on(&mut cli.command, &sources);
     if let Command::Settings(_) = &cli.command {
         return settings::run(&sources).map(End::from);
     }
@@ -95,6 +98,21 @@ pub fn run(cli: &Cli) -> Result<End, Stop> {
     // Not waited for: a look-up of a name may block its thread for longer than a stop may take.
     runtime.shutdown_background();
     ended
+}
+
+/// Turns on the switches that the config file sets.
+fn switch_on(command: &mut Command, sources: &Sources) {
+    command.switch_on(|key| sources.is_on(key));
+    if command.answers_in_json() {
+        crate::report::answer_in_json();
+    }
+    if let Command::Plan(args) = command
+        && args.dry_run
+        && args.prediction.predict
+        && sources.is_on("probe")
+    {
+        crate::report::tell("probe, which the config file sets, is left out: --dry-run writes nothing");
+    }
 }
 
 /// A token that is cancelled when a stop has taken [`LONGEST_STOP`].
@@ -123,6 +141,7 @@ fn perform_with_telemetry(
         crate::report::print(&sample::run(args)?.to_string());
         return Ok(Exit::Done.into());
     }
+    confirmed::refuse(command, sources)?;
     require_workload_identity(sources)?;
     runtime.block_on(within_patience(cut_off, perform(command, sources, &log, teller, stop)))
 }

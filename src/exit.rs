@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::ports::{Fault, FaultKind, Retry, Service};
 
@@ -164,17 +164,23 @@ impl Stop {
         Self { message: message.into(), ..self }
     }
 
-    /// The error as one line of JSON, for programs that read standard output; the names are those of `--notify`.
-    pub fn json(&self) -> String {
+    /// What is known of the end beside its message; the names are those of `--notify`.
+    pub fn facts(&self) -> Map<String, Value> {
         let cause = self.cause();
-        let error = json!({
-            "exit_code": self.exit as u8,
-            "meaning": self.exit.meaning(),
-            "message": self.message,
-            "service": cause.map(|(service, _)| service.to_string()),
-            "error_type": cause.map(|(_, kind)| kind.name()),
-            "next": self.exit.advice(),
-        });
+        let facts = [
+            ("exit_code", json!(self.exit as u8)),
+            ("meaning", json!(self.exit.meaning())),
+            ("service", json!(cause.map(|(service, _)| service.to_string()))),
+            ("error_type", json!(cause.map(|(_, kind)| kind.name()))),
+            ("next", json!(self.exit.advice())),
+        ];
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The error as one line of JSON, for programs that read standard output.
+    pub fn json(&self) -> String {
+        let mut error = self.facts();
+        error.insert("message".to_owned(), json!(self.message));
         json!({ "error": error }).to_string()
     }
 

@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 pub mod events;
@@ -28,6 +31,13 @@ pub mod verification;
 
 /// Whether the command has printed a result.
 static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
+/// Whether an error is printed as an object too (`--json`).
+static ANSWERS_IN_JSON: AtomicBool = AtomicBool::new(false);
+/// Whether standard error gets JSON lines, as the log does.
+static TELLS_IN_JSON: AtomicBool = AtomicBool::new(false);
+
+/// What a line of standard error that is no log line is said to come from.
+const OWN: &str = "rogo_migrate";
 
 /// Prints a command's result on standard output. A reader that closed the pipe is no error.
 pub fn print(text: &str) {
@@ -36,17 +46,60 @@ pub fn print(text: &str) {
     let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
 }
 
-/// Prints an error as an object, unless there is a result: standard output holds one document, and the result
+/// From now on an error is printed as an object, as a result is.
+pub fn answer_in_json() {
+    ANSWERS_IN_JSON.store(true, Relaxed);
+}
+
+/// Prints an error as an object if results are, unless there is a result: standard output holds one document, and the result
 /// says itself what failed.
 pub fn print_error(object: &str) {
-    if !HAS_PRINTED.load(Relaxed) {
+    if ANSWERS_IN_JSON.load(Relaxed) && !HAS_PRINTED.load(Relaxed) {
         print(object);
     }
 }
 
-/// Prints what the person at the terminal should know on standard error.
+/// Says whether standard error gets JSON lines, as the log does.
+pub fn tell_in_json(is_json: bool) {
+    TELLS_IN_JSON.store(is_json, Relaxed);
+}
+
+/// Whether standard error gets JSON lines.
+pub fn tells_in_json() -> bool {
+    TELLS_IN_JSON.load(Relaxed)
+}
+
+/// Prints what the person at the terminal should know on standard error; a JSON line where the log is JSON.
 pub fn tell(text: &str) {
-    let _ = progress::Stderr.write_all(format!("{}\n", text.trim_end()).as_bytes());
+    tell_as("INFO", text, text, &Map::new());
+}
+
+/// Prints an error on standard error, whatever the log leaves out; where the log is JSON, a line with its message and `facts`.
+pub fn tell_error(message: &str, facts: &Map<String, Value>) {
+    tell_as("ERROR", &format!("error: {message}"), message, facts);
+}
+
+/// One line of standard error, with the members of a log line first.
+#[derive(Serialize)]
+struct Told<'a> {
+    timestamp: String,
+    level: &'a str,
+    message: &'a str,
+    #[serde(flatten)]
+    facts: &'a Map<String, Value>,
+    target: &'a str,
+}
+
+fn tell_as(level: &str, text: &str, message: &str, facts: &Map<String, Value>) {
+    let line = tells_in_json().then(|| {
+        let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        serde_json::to_string(&Told { timestamp, level, message: message.trim_end(), facts, target: OWN })
+    });
+    let text = match line {
+        Some(Ok(line)) => line,
+        Some(Err(_)) | None => text.trim_end().to_owned(),
+    };
+    let _ = progress::Stderr.write_all(format!("{text}\n").as_bytes());
 }
 
 /// What a process that looks again and again says of its wait: at once, then every 15 to 30 s if it looks at least every 15 s.

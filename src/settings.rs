@@ -12,6 +12,7 @@ use crate::{
 mod table;
 mod secret;
 mod source;
+mod switches;
 mod parse;
 mod shards;
 mod shown;
@@ -29,7 +30,7 @@ mod user;
 
 pub use effective::{EffectiveSetting, effective};
 pub use export::{ExportSettings, Signal};
-pub use log::{LogFormat, LogSettings, Terminal, wants_backtraces, wants_json};
+pub use log::{LogFormat, LogSettings, Terminal, format_before_settings, wants_backtraces, wants_json};
 pub use notify::NotifySettings;
 pub use place::{InputLocation, Place};
 pub use pod::{

@@ -24,6 +24,7 @@ use crate::{
     report::{
         events::{Consumer, Events},
         progress::{Stderr, Style},
+        tell_in_json,
     },
     settings::{ExportSettings, LogFormat, LogSettings, Terminal},
 };
@@ -65,7 +66,7 @@ pub fn with_receivers(events: &Events) -> Events {
 impl LogSettings {
     /// Text on a terminal, else JSON, unless it was chosen.
     pub fn effective_format(&self) -> LogFormat {
-        self.format.unwrap_or_else(|| if Stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json })
+        effective(self.format)
     }
 
     /// How progress is shown beside the log.
@@ -78,6 +79,15 @@ impl LogSettings {
         let is_quiet = !self.filter_is_given && self.progress() == Style::Live;
         if is_quiet { "warn" } else { &self.filter }
     }
+}
+
+fn effective(chosen: Option<LogFormat>) -> LogFormat {
+    chosen.unwrap_or_else(|| if Stderr.is_terminal() { LogFormat::Text } else { LogFormat::Json })
+}
+
+/// From now on errors, and all else that a person should know, are told in the form of the log, if this is chosen for it.
+pub fn tell_as_the_log(chosen: Option<LogFormat>) {
+    tell_in_json(effective(chosen) == LogFormat::Json);
 }
 
 /// Begins to log to standard error, and to send telemetry if there is a receiver. Must not be called in the runtime.

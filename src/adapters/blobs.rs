@@ -5,6 +5,7 @@ mod azure;
 mod connection_string;
 mod describe;
 mod faults;
+mod retry_after;
 mod folder;
 mod hosts;
 mod names;

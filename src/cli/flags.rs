@@ -43,22 +43,6 @@ pub struct OutFlags {
     pub out: Option<String>,
 }
 
-/// What is done again.
-#[derive(Debug, Args, Serialize)]
-pub struct RedoFlags {
-    /// lost: move the rows again that were migrated and that the target no longer holds [env: ROGO_REDO]
-    #[arg(long, value_name = "lost", help_heading = "Deciding")]
-    pub redo: Option<String>,
-}
-
-/// What is accepted as it is.
-#[derive(Debug, Args, Serialize)]
-pub struct AcceptFlags {
-    /// lost: skip the rows that were migrated and that the target no longer holds, as deleted_in_target
-    #[arg(long, value_name = "lost", help_heading = "Deciding")]
-    pub accept: Option<String>,
-}
-
 /// Flags of `verify` beside [`SettingFlags`].
 #[derive(Debug, Args, Serialize)]
 pub struct VerifyFlags {
@@ -96,22 +80,6 @@ pub struct VerifyStoreFlags {
     /// Where verify keeps its state and results [env: ROGO_VERIFY_STORE] [default: the run store]
     #[arg(long, value_name = "PLACE", help_heading = "Verifying")]
     pub verify_store: Option<String>,
-}
-
-/// Which attempts a decision is about.
-#[derive(Debug, Args, Serialize)]
-pub struct AttemptFlags {
-    /// Only these attempts: ids one a line, or any CSV with an Attempt ID column
-    #[arg(long, value_name = "FILE", help_heading = "Deciding")]
-    pub attempts: Option<String>,
-}
-
-/// Why a person decided so.
-#[derive(Debug, Args, Serialize)]
-pub struct ReasonFlags {
-    /// Why, for the run's log of decisions [env: ROGO_REASON]
-    #[arg(long, value_name = "TEXT", help_heading = "Deciding")]
-    pub reason: Option<String>,
 }
 
 /// Which shard a process works on.

@@ -78,7 +78,7 @@ pub async fn move_all(
             let moving = move_shard(settings, store, plan.clone(), index, &shared, stop);
             match Box::pin(shard_step(plan, index, moving)).await {
                 Err(failed) if shards > 1 && matches!(failed.exit, Exit::DataRefused | Exit::Bug) => {
-                    report::tell(&format!("error: shard {index}: {failed}"));
+                    report::tell_error(&format!("shard {index}: {failed}"), &failed.facts());
                 }
                 moved => moved?,
             }

@@ -14,7 +14,7 @@ use super::{
     own_row::{changed, is_planned, own_row},
 };
 use crate::{
-    domain::{AttemptId, Books, Fate, Outcome},
+    domain::{AttemptId, Books, Fate, Outcome, text::equal_key},
     exit::{Exit, Stop},
     inputs::InputCell,
     ports::{Fault, Service, deadline::blocking},
@@ -181,7 +181,7 @@ struct Writers {
 impl Writers {
     fn create(folder: &Path, input: &dyn InputRows) -> Result<Self, Stop> {
         let header = input.header();
-        let error_column = header.iter().position(|name| name.trim() == "Error").ok_or_else(|| {
+        let error_column = header.iter().position(|name| equal_key(name) == "Error").ok_or_else(|| {
             Stop::new(
                 Exit::Configuration,
                 "the submissions CSV has no column Error: it changed since the run began",

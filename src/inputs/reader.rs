@@ -19,7 +19,10 @@ pub struct CsvReader {
     /// The location as a plan records it.
     recorded: String,
     format: Format,
+    /// As it came.
     header: Vec<String>,
+    /// The names in the header, trimmed.
+    names: Vec<String>,
     lexer: Lexer,
     text: Text,
     rows: u64,
@@ -37,6 +40,7 @@ impl CsvReader {
             recorded: source.recorded(),
             format: format.clone(),
             header: Vec::new(),
+            names: Vec::new(),
             lexer,
             text,
             rows: 0,
@@ -48,8 +52,9 @@ impl CsvReader {
         if let Some(reason) = header::strange_start(reader.lexer.record().get(0)) {
             return Err(reader.refuse_header(reason));
         }
-        reader.header = reader.lexer.record().iter().map(|name| trim(name).to_owned()).collect();
-        reader.lexer.expect_columns(reader.header.len());
+        reader.header = reader.lexer.record().iter().map(str::to_owned).collect();
+        reader.names = reader.header.iter().map(|name| trim(name).to_owned()).collect();
+        reader.lexer.expect_columns(reader.names.len());
         Ok(reader)
     }
 
@@ -63,7 +68,7 @@ impl CsvReader {
         &self.format
     }
 
-    /// The names of its columns, trimmed, in order.
+    /// The names of its columns as they came, in order.
     pub fn header(&self) -> &[String] {
         &self.header
     }
@@ -84,7 +89,7 @@ impl CsvReader {
     /// The next data row, its cells as they came, as many as the header has; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<&Record>, InputError> {
         if !self.advance().await? {
-            let refused = self.watch.as_ref().map(|watch| watch.end(&self.header, &self.format));
+            let refused = self.watch.as_ref().map(|watch| watch.end(&self.names, &self.format));
             return match refused {
                 Some(Err(reason)) => Err(self.refuse_habit(String::new(), reason)),
                 _ => Ok(None),
@@ -92,7 +97,7 @@ impl CsvReader {
         }
         self.rows += 1;
         if let Some(watch) = &mut self.watch {
-            let looked = watch.row(self.rows, self.lexer.record(), &self.header, &self.format);
+            let looked = watch.row(self.rows, self.lexer.record(), &self.names, &self.format);
             looked.map_err(|refusal| self.refuse_row(refusal))?;
         }
         Ok(Some(self.lexer.record()))
@@ -127,13 +132,13 @@ impl CsvReader {
 
     /// Indices of the columns of this name.
     pub fn places<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + use<'a> {
-        let columns = self.header.iter().enumerate();
+        let columns = self.names.iter().enumerate();
         columns.filter(move |(_, column)| self.is_named(column, name)).map(|(index, _)| index)
     }
 
     /// Why columns may be missing, and what to do: the end of a sentence.
     pub fn hint(&self, missing: &[&str]) -> String {
-        header::hint(&self.header, missing)
+        header::hint(&self.names, missing)
     }
 
     fn is_named(&self, column: &str, name: &str) -> bool {
@@ -217,7 +222,7 @@ impl CsvReader {
             Refusal::Here(column, reason) => {
                 let record = self.lexer.record();
                 let line = record.line(column.unwrap_or_default());
-                let named = column.and_then(|index| self.header.get(index));
+                let named = column.and_then(|index| self.names.get(index));
                 let named = named.map(|name| format!(", column \"{name}\"")).unwrap_or_default();
                 self.refuse_habit(format!(", line {line}{named}"), reason)
             }
@@ -234,8 +239,8 @@ impl CsvReader {
 
     fn position(&self) -> (u64, String) {
         let (line, index) = self.lexer.position();
-        let last = self.header.len().saturating_sub(1);
-        let name = self.header.get(index.min(last)).map(|name| format!("column \"{name}\""));
+        let last = self.names.len().saturating_sub(1);
+        let name = self.names.get(index.min(last)).map(|name| format!("column \"{name}\""));
         (line, name.unwrap_or_else(|| format!("column {}", index + 1)))
     }
 }

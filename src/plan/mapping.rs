@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    domain::{AttemptId, InputDigest, Mapping, MappingState},
+    domain::{AttemptId, InputDigest, Mapping, MappingState, text::equal_key},
     inputs::{InputError, Inputs, MappingRow},
 };
 
@@ -23,12 +23,12 @@ pub struct MappingIndex {
     values: Vec<Mapping>,
 }
 
-/// One mapping row: the value that the rules read, and a hash of the other required cells, which
-/// decides only whether two rows of one attempt are equal.
+/// One mapping row: the value that the rules read, and a hash of all required cells as they are compared, which decides only
+/// whether two rows of one attempt are equal.
 struct Entry {
     attempt: AttemptId,
     value: u32,
-    others: u64,
+    cells: u64,
 }
 
 impl MappingIndex {
@@ -47,7 +47,8 @@ impl MappingIndex {
                 continue;
             };
             let value = values.of(unit_version, submission);
-            entries.push(Entry { attempt, value, others: hasher.hash_one((unit_code, assessment_id)) });
+            let cells = [unit_code, unit_version, assessment_id, submission].map(equal_key);
+            entries.push(Entry { attempt, value, cells: hasher.hash_one(cells) });
         }
         Ok(Self {
             digest: reader.digest(),
@@ -75,15 +76,18 @@ impl MappingIndex {
     }
 }
 
-/// One entry per attempt, by attempt: equal rows count once, rows that differ are ambiguous.
+/// One entry per attempt, by attempt: rows that are equal but for blanks count once, as the first of them has it; rows that
+/// differ are ambiguous.
 fn joined(mut entries: Vec<Entry>) -> Vec<(AttemptId, u32)> {
     entries.sort_unstable_by_key(|entry| entry.attempt);
     entries
         .chunk_by(|a, b| a.attempt == b.attempt)
         .filter_map(|rows| {
-            let first = rows.first()?;
-            let equal = rows.iter().all(|row| (row.value, row.others) == (first.value, first.others));
-            Some((first.attempt, if equal { first.value } else { AMBIGUOUS }))
+            let one = rows.first()?;
+            let equal = rows.iter().all(|row| row.cells == one.cells);
+            // Values are numbered as the file has them.
+            let first = rows.iter().map(|row| row.value).min().filter(|_| equal);
+            Some((one.attempt, first.unwrap_or(AMBIGUOUS)))
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 //! consumers of it, and none of them reads another's state.
 
 mod kinds;
+mod server;
 mod stream;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::{
 };
 
 pub use kinds::{Bounded, Invariant, Wait, Way};
+pub use server::Server;
 pub use stream::{Consumer, Events, now, since};
 
 /// What happened in a process.
@@ -96,6 +98,8 @@ pub enum Event<'a> {
     Asked {
         /// Service that was asked.
         service: Service,
+        /// The server that was asked over HTTP; `None` of a database or a folder.
+        server: Option<&'a Server>,
         /// From the question to the answer.
         took: Duration,
     },

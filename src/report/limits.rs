@@ -93,7 +93,7 @@ impl Consumer for Limits {
             }
             Event::Guarded(guarded) => self.seen().guarded(at, guarded.because),
             Event::Waited { on, took } => *self.seen().waited_us.entry(*on).or_default() += us(*took),
-            Event::Asked { service, took } => self.seen().asked(*service, *took),
+            Event::Asked { service, took, .. } => self.seen().asked(*service, *took),
             Event::ServiceTroubled { fault, state } => {
                 let trouble =
                     if matches!(state, State::Throttled(_)) { Trouble::Throttled } else { Trouble::Away };

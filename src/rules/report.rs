@@ -9,7 +9,10 @@ use super::{
     numbers::number,
     values::{Defect, text, trimmed},
 };
-use crate::domain::{Decimal, FailCode, Failure, REPORT_TABLE, Report, Value};
+use crate::domain::{
+    Decimal, FailCode, Failure, REPORT_TABLE, Report, Value,
+    text::{equal_key, is_blank},
+};
 
 /// A report whose values can be stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,12 +35,13 @@ pub(super) struct SoundReport {
     pub date_modified: Option<DateTime<Utc>>,
 }
 
-/// The one report of the attempt; equal copies count once.
+/// The one report of the attempt; copies that are equal but for blanks count once, as the least of their texts has it: not as the
+/// server happens to send them.
 pub(super) fn sound_report(reports: &[Report], zone: Tz) -> Result<SoundReport, Failure> {
-    let Some((report, others)) = reports.split_first() else {
+    let Some(report) = reports.iter().min_by(|one, other| texts(one).cmp(&texts(other))) else {
         return Err(fail(FailCode::ReportMissing, format!("no row in {REPORT_TABLE}")));
     };
-    if others.iter().any(|other| other != report) {
+    if reports.iter().any(|other| !are_equal(other, report)) {
         let message = format!("{} rows in {REPORT_TABLE} that are not all equal", reports.len());
         return Err(fail(FailCode::ReportAmbiguous, message));
     }
@@ -46,6 +50,22 @@ pub(super) fn sound_report(reports: &[Report], zone: Tz) -> Result<SoundReport, 
         return Err(fail(FailCode::ContextIdInvalid, "TISectionId contains \"::\""));
     }
     Ok(report)
+}
+
+/// The values that are texts, as they came.
+fn texts(report: &Report) -> [Option<&str>; 12] {
+    report.values().map(|value| match value {
+        Value::Text(text) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+fn are_equal(one: &Report, other: &Report) -> bool {
+    one.values().into_iter().zip(other.values()).all(|values| match values {
+        (Value::Text(one), Value::Text(other)) => equal_key(one) == equal_key(other),
+        (Value::Text(text), Value::Null) | (Value::Null, Value::Text(text)) => is_blank(text),
+        (one, other) => one == other,
+    })
 }
 
 fn read(report: &Report, zone: Tz) -> Result<SoundReport, Failure> {

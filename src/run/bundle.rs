@@ -21,6 +21,8 @@ use crate::{
 
 /// Results that may hold it.
 const PERSONAL: [&str; 2] = [names::FAILED, names::VERIFICATION_FAILURES];
+/// Sums, and what the rules make of each distinct value: of the prediction, else of a verification.
+const SUMS_OF_VALUES: [&str; 2] = [names::CONTROLS, names::TRANSFORMATIONS];
 /// Documents of the run.
 const DOCUMENTS: [&str; 3] = [names::PLAN, names::TELEMETRY, names::PREDICTION];
 /// Documents of the shards and processes: counts, by which `status` tells a run.
@@ -77,6 +79,11 @@ pub async fn write(store: &RunStore, place: &Path, beside: &Beside<'_>) -> Resul
             _ if names::VERIFIED.contains(file) => archive.add_document(verify_store, "", &name).await?,
             _ => archive.add_document(store, "", &name).await?,
         }
+    }
+    for file in SUMS_OF_VALUES {
+        let name = names::result(file);
+        let place = if store.exists(&name).await? { store } else { verify_store };
+        archive.add_document(place, "", &name).await?;
     }
     for prefix in COUNTS {
         let mut found = stream::iter(store.list(prefix).await?)
@@ -148,14 +155,17 @@ pub fn unpack(bundle: &Path, folder: &Path) -> Result<RunName, Stop> {
     Ok(plan.run)
 }
 
+fn results_of_bundle() -> impl Iterator<Item = &'static str> {
+    names::WITHOUT_PERSONAL_DATA.into_iter().chain(SUMS_OF_VALUES).chain(PERSONAL)
+}
+
 /// Whether the name is one that [`write`] gives, and leads nowhere else.
 fn is_document(name: &str) -> bool {
     let is_plain =
         !name.contains('\\') && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     let results = names::result("");
-    let is_result = name
-        .strip_prefix(&results)
-        .is_some_and(|file| names::WITHOUT_PERSONAL_DATA.contains(&file) || PERSONAL.contains(&file));
+    let is_result =
+        name.strip_prefix(&results).is_some_and(|file| results_of_bundle().any(|known| known == file));
     is_plain
         && (DOCUMENTS.contains(&name) || is_result || COUNTS.iter().any(|prefix| name.starts_with(prefix)))
 }

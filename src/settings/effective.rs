@@ -31,9 +31,10 @@ fn problems(sources: &Sources) -> Vec<String> {
     reader.problems
 }
 
-/// Every setting and its value as it may be shown; of a secret only whether it is set.
+/// Every setting of a run and its value as it may be shown; of a secret only whether it is set. Switches are a command's own.
 pub(super) fn all_shown(sources: &Sources) -> BTreeMap<String, String> {
-    table::ALL.iter().map(|setting| row(setting, sources)).map(|row| (row.name, row.value)).collect()
+    let of_a_run = table::ALL.iter().filter(|setting| !setting.switch);
+    of_a_run.map(|setting| row(setting, sources)).map(|row| (row.name, row.value)).collect()
 }
 
 fn row(setting: &Setting, sources: &Sources) -> EffectiveSetting {

@@ -238,6 +238,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn log(&mut self) -> Option<LogSettings> {
+        self.switches();
         let format = self.optional(&t::LOG_FORMAT, parse::choice);
         let filter = self.required(&t::LOG, |text| match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),

@@ -1,5 +1,9 @@
 //! How the program logs, and in which form it tells an error.
 
+use clap::ValueEnum;
+
+use super::{Sources, parse, reader::Reader, table as t};
+
 /// How the program logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
@@ -31,6 +35,28 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+impl LogFormat {
+    /// The chosen format, whatever else is wrong with the settings: these errors are told in it too.
+    pub fn chosen(sources: &Sources) -> Option<Self> {
+        Reader::new(sources).optional(&t::LOG_FORMAT, parse::choice)
+    }
+}
+
+/// The format that is chosen by flag or environment, for what is told before the settings are read, or of a command line that
+/// cannot be.
+pub fn format_before_settings() -> Option<LogFormat> {
+    let flag = t::LOG_FORMAT.flag_name();
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let given = arguments.iter().enumerate().find_map(|(at, argument)| {
+        let rest = argument.strip_prefix(&flag)?;
+        if rest.is_empty() { arguments.get(at + 1).map(String::as_str) } else { rest.strip_prefix('=') }
+    });
+    let variable = t::LOG_FORMAT.environment.and_then(|name| std::env::var(name).ok());
+    let chosen = given.map(str::to_owned).or(variable)?;
+    LogFormat::from_str(chosen.trim(), false).ok()
 }
 
 /// Whether the command line has `--json`, also if it cannot be read otherwise.

@@ -122,6 +122,11 @@ pub fn choice<C: ValueEnum>(text: &str) -> Result<C, Expected> {
     })
 }
 
+/// A switch of the config file.
+pub fn switch(text: &str) -> Result<bool, Expected> {
+    text.parse().map_err(|_| "true or false is expected".into())
+}
+
 /// Text that is not blank and has no control characters, trimmed.
 pub fn text(text: &str) -> Result<String, Expected> {
     let trimmed = text.trim();

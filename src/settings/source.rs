@@ -191,28 +191,51 @@ impl Sources {
         })?;
         for (key, value) in table.get_ref() {
             let (line, name) = (line(key.span().start), key.get_ref().as_ref());
-            if let Some(secret) = secret_named(name) {
-                self.problems.push(format!(
-                    "{path} line {line}: {name} is a secret and does not belong in the config file; set {secret}, or \
-                     {secret}_FILE with the path of a file that holds it"
-                ));
-            } else if !table::ALL.iter().any(|setting| setting.flag && setting.key == name) {
-                self.problems.push(format!(
-                    "{path} line {line}: unknown key {name}; keys are the flags' names with _ (rogo-migrate settings \
-                     lists them)"
-                ));
-            } else if let Some(values) = plain(value.get_ref()) {
-                let origin = Origin::File { path: path.to_owned(), line };
-                self.file.insert(name.to_owned(), Given { values, origin });
-            } else {
-                self.problems.push(format!(
-                    "{path} line {line}: {name} is a {}; text, a number or a list of them is expected",
-                    value.get_ref().type_str()
-                ));
+            match values_of(name, value.get_ref()) {
+                Ok(values) => {
+                    let origin = Origin::File { path: path.to_owned(), line };
+                    self.file.insert(name.to_owned(), Given { values, origin });
+                }
+                Err(problem) => self.problems.push(format!("{path} line {line}: {problem}")),
             }
         }
         Ok(())
     }
+}
+
+/// What the config file says of a key; the error is a sentence.
+fn values_of(key: &str, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    if let Some(secret) = secret_named(key) {
+        return Err(format!(
+            "{key} is a secret and does not belong in the config file; set {secret}, or {secret}_FILE with the path of a file \
+             that holds it"
+        ));
+    }
+    if table::DECISIONS.contains(&key) {
+        return Err(format!(
+            "{key} decides what is written, removed or shown, and is no key: a decision is made at the command line, each \
+             time; give --{} there",
+            key.replace('_', "-")
+        ));
+    }
+    let Some(setting) = table::ALL.iter().find(|setting| setting.flag && setting.key == key) else {
+        return Err(format!(
+            "unknown key {key}; keys are the flags' names with _ (rogo-migrate settings lists them)"
+        ));
+    };
+    if let DeValue::Boolean(value) = value {
+        return if setting.switch {
+            Ok(vec![value.to_string()])
+        } else {
+            Err(format!(
+                "{key} is a boolean, and {} takes a value: write what the flag takes, in quotes",
+                setting.flag_name()
+            ))
+        };
+    }
+    let expected =
+        || format!("{key} is a {}; text, a number or a list of them is expected", value.type_str());
+    plain(value).ok_or_else(expected)
 }
 
 /// An end because of how the program was called.

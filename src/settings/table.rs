@@ -17,6 +17,8 @@ pub struct Setting {
     pub privacy: Privacy,
     /// Whether it may hold several values: repeated flags, or separated by commas.
     pub list: bool,
+    /// Whether its flag takes no value: in the config file it is `true` or `false`.
+    pub switch: bool,
 }
 
 /// Whether a value is printed.
@@ -40,7 +42,12 @@ impl Setting {
             otherwise: "not set",
             privacy: Privacy::Shown,
             list: false,
+            switch: false,
         }
+    }
+
+    const fn switch(key: &'static str) -> Self {
+        Self { switch: true, default: Some("false"), ..Self::new(key) }
     }
 
     const fn secret(key: &'static str, environment: &'static str) -> Self {
@@ -154,6 +161,8 @@ settings! {
     LEVEL = Setting::new("level").env("ROGO_VERIFY_LEVEL").default("rows");
     CONTENT = Setting::new("content").otherwise("all files");
     MANIFEST = Setting::new("manifest");
+    ONLY_UNPROVEN = Setting::switch("only_unproven");
+    SHOW_VALUES = Setting::switch("show_values");
     RECHECK = Setting::new("recheck").default("30s");
     VERIFY_STORE = Setting::new("verify_store").env("ROGO_VERIFY_STORE").otherwise("the run store");
     LIMIT = Setting::new("limit").otherwise("all rows");
@@ -161,6 +170,8 @@ settings! {
     CODE = Setting::new("code").list().otherwise("all rows");
     AFTER = Setting::new("after").env("ROGO_AFTER").list().otherwise("no run");
     EXCLUDE = Setting::new("exclude").env("ROGO_EXCLUDE").otherwise("no row");
+    PREDICT = Setting::switch("predict");
+    PROBE = Setting::switch("probe");
     EXPECT = Setting::new("expect").env("ROGO_EXPECT").otherwise("nothing");
     SHARDS = Setting::new("shards").env("ROGO_SHARDS").default("1");
     PARALLELISM = Setting::new("parallelism").env("ROGO_PARALLELISM").default("1");
@@ -179,5 +190,10 @@ settings! {
     NOTIFY = Setting::new("notify").env("ROGO_NOTIFY").hidden().otherwise("not sent");
     TARGET_GUARD = Setting::new("target_guard").env("ROGO_TARGET_GUARD").default("off");
     LOG_FORMAT = Setting::new("log_format").env("ROGO_LOG_FORMAT").otherwise("text on a terminal, else json");
+    JSON = Setting::switch("json");
     LOG = Setting::new("log").env("RUST_LOG").default("info");
 }
+
+/// Flags that decide what is written, removed or shown. None of them is a setting: a decision is made at the command line, each
+/// time, and not by a file that a later command reads too.
+pub const DECISIONS: [&str; 5] = ["yes", "dry_run", "force_touched", "delete", "with_personal_data"];

@@ -26,7 +26,7 @@ use crate::{
     ports::{
         BlobReader, Blobs, CopiedFile, Existing, Fault, FaultKind, MayWrite, PutOptions, Service, Source,
     },
-    report::events::{Event, Events, Wait, Way},
+    report::events::{Event, Events, Server, Wait, Way},
 };
 
 /// Files up to this are one PUT; larger ones go in parts of this.
@@ -43,6 +43,8 @@ pub struct Copier {
     ways: ways::Ways,
     questions: Questions,
     fence: Arc<dyn MayWrite>,
+    /// Of the target, if it is no folder.
+    server: Option<Server>,
     events: Events,
 }
 
@@ -57,7 +59,8 @@ impl Copier {
         fence: Arc<dyn MayWrite>,
     ) -> Self {
         let (ways, questions) = (ways::Ways::default(), Questions::default());
-        Self { target, source, budget, ways, questions, fence, events: Events::default() }
+        let server = target.url("").parse().ok().as_ref().and_then(Server::of);
+        Self { target, source, budget, ways, questions, fence, server, events: Events::default() }
     }
 
     /// The same, which tells its waits and answers there.
@@ -70,8 +73,8 @@ impl Copier {
     #[must_use]
     pub fn another(&self, target: Arc<dyn Blobs>, source: Arc<dyn Source>, fence: Arc<dyn MayWrite>) -> Self {
         let (ways, questions) = (self.ways.clone(), self.questions.clone());
-        let (budget, events) = (self.budget.clone(), self.events.clone());
-        Self { target, source, budget, ways, questions, fence, events }
+        let (budget, server, events) = (self.budget.clone(), self.server.clone(), self.events.clone());
+        Self { target, source, budget, ways, questions, fence, server, events }
     }
 
     /// The uploads of a submission whose files will have these names.
@@ -135,7 +138,8 @@ impl Copier {
         blob_name: &str,
         options: PutOptions,
     ) -> Result<CopiedFile, Fault> {
-        let reader = self.events.asked(Service::SourceBlobs, self.source.get(&file.source)).await?;
+        let (server, asking) = (Server::of(&file.source), self.source.get(&file.source));
+        let reader = self.events.asked_of(Service::SourceBlobs, server.as_ref(), asking).await?;
         let options = PutOptions { content_encoding: reader.info.content_encoding.clone(), ..options };
         if reader.info.size_bytes <= PART_BYTES as u64 {
             self.copy_whole(reader, blob_name, &options).await
@@ -169,7 +173,8 @@ impl Copier {
         let options = PutOptions { md5: known.md5, ..options.clone() };
         // Checked last, to keep the time between the check and the request short.
         self.may_write().await?;
-        match self.events.asked(Service::TargetBlobs, self.target.put(name, bytes, &options)).await {
+        let storing = self.target.put(name, bytes, &options);
+        match self.events.asked_of(Service::TargetBlobs, self.server.as_ref(), storing).await {
             Ok(stored) => self.prove(name, &stored, &info, known).await,
             Err(fault) if fault.kind == FaultKind::Exists => {
                 self.own_earlier(fault, name, &options, info.size_bytes, known).await

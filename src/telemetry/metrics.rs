@@ -18,7 +18,7 @@ use guard::GuardMetrics;
 
 use crate::{
     ports::{Fault, Service},
-    report::events::{Bounded, Consumer, Event, Settled},
+    report::events::{Bounded, Consumer, Event, Server, Settled},
     run::State,
 };
 
@@ -67,7 +67,7 @@ metrics! {
     "rogo_migrate.invariant.violations" "counter" "{violation}" ["invariant"] "promises of its own that the program broke: a bug";
     "rogo_migrate.verify.differences" "counter" "{difference}" ["check"] "differences that stand after a verification";
     "db.client.operation.duration" "histogram" "s" ["db.system.name"] "answers of PostgreSQL (a commit, what the target holds) and SQL Server (the facts of a chunk)";
-    "http.client.request.duration" "histogram" "s" ["http.request.method, rogo_migrate.service"] "answers of the storages: the beginning of a source file (GET), the storing of a file of up to 8 MiB (PUT)";
+    "http.client.request.duration" "histogram" "s" ["http.request.method, server.address, server.port, rogo_migrate.service"] "answers of the storages to requests for files: a source file from the request until its body begins (GET); a file of up to 8 MiB stored, or a file copied by the storage service itself, from the request to the answer (PUT). Not timed: parts of larger files, listings, looks at properties, the run store, requests that failed; server: the hosts of the target and of --source-allow";
 }
 
 impl Metric {
@@ -179,20 +179,25 @@ impl Metrics {
         self.stage.record(time.as_secs_f64(), &[KeyValue::new("stage", stage)]);
     }
 
-    fn asked(&self, service: Service, took: Duration) {
+    fn asked(&self, service: Service, server: Option<&Server>, took: Duration) {
         let seconds = took.as_secs_f64();
+        // A folder is asked without a request.
         let request = |method: &'static str| {
-            [
+            let Some(Server { address, port }) = server else { return };
+            let attributes = [
                 KeyValue::new("http.request.method", method),
+                KeyValue::new("server.address", address.clone()),
+                KeyValue::new("server.port", i64::from(*port)),
                 KeyValue::new("rogo_migrate.service", service.to_string()),
-            ]
+            ];
+            self.http.record(seconds, &attributes);
         };
         let system = |name: &'static str| [KeyValue::new("db.system.name", name)];
         match service {
             Service::Database => self.db.record(seconds, &system("postgresql")),
             Service::Warehouse => self.db.record(seconds, &system("microsoft.sql_server")),
-            Service::SourceBlobs => self.http.record(seconds, &request("GET")),
-            Service::TargetBlobs => self.http.record(seconds, &request("PUT")),
+            Service::SourceBlobs => request("GET"),
+            Service::TargetBlobs => request("PUT"),
             Service::Inputs | Service::RunStore | Service::Cluster | Service::LocalDisk => {}
         }
     }
@@ -249,7 +254,7 @@ impl Consumer for Metrics {
                 self.copy_io.add(*bytes, &[KeyValue::new("mode", way.name())]);
             }
             Event::Recorded { took } => self.took("record", *took),
-            Event::Asked { service, took } => self.asked(*service, *took),
+            Event::Asked { service, server, took } => self.asked(*service, *server, *took),
             Event::StageRetried { fault, .. } => self.retried(fault),
             Event::ServiceTroubled { fault, state: State::Throttled(_) } => {
                 self.throttled().entry(fault.service).or_insert(at);

@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
+use super::expect::text::equal_key;
 use crate::{
     domain::{AttemptId, InputDigest, Mapping, MappingState},
     inputs::{InputError, Inputs},
@@ -38,16 +39,18 @@ impl InputIndex {
         while let Some(record) = reader.next().await? {
             let line = columns.row(record);
             let Ok(attempt) = AttemptId::from_number(line.attempt_id) else { continue };
-            let others = hasher.hash_one((line.unit_code, line.assessment_id));
+            let cells = [line.unit_code, line.unit_version, line.assessment_id, line.submission];
+            let compared = hasher.hash_one(cells.map(equal_key));
             let key = (line.unit_version.to_owned(), line.submission.to_owned());
             let place = *places.entry(key).or_insert_with_key(|(unit_version, submission)| {
                 values.push(Mapping { unit_version: unit_version.clone(), submission: submission.clone() });
                 u32::try_from(values.len() - 1).unwrap_or(SEVERAL)
             });
-            lines.push((attempt, place, others));
+            lines.push((attempt, place, compared));
         }
+        // Of lines that differ in blanks only the first of the file stays.
         lines.sort_unstable();
-        lines.dedup();
+        lines.dedup_by_key(|(attempt, _, compared)| (*attempt, *compared));
         let one = |same: &[(AttemptId, u32, u64)]| match same {
             [(attempt, place, _)] => Some((*attempt, *place)),
             [(attempt, ..), ..] => Some((*attempt, SEVERAL)),

@@ -22,7 +22,7 @@ use tokio::process::Command;
 use crate::support::{
     app::{Ended, Sample, TestApp},
     azurite::Azurite,
-    process::output,
+    process::{self, output},
 };
 
 /// Rows that all migrate: what is bad is the case's alone.
@@ -68,7 +68,7 @@ impl<'case> Day<'case> {
             }
         }
         let ended = output(command).await;
-        let Ended { code, stdout, stderr } = &ended;
+        let Ended { code, stdout, stderr, .. } = &ended;
         assert_eq!(*code, Some(self.code), "{}\nstdout:\n{stdout}\nstderr:\n{stderr}", self.what);
         for part in &self.says {
             assert!(stderr.contains(part), "{}: {part:?} is not said in\n{stderr}", self.what);
@@ -130,7 +130,8 @@ async fn watched(
         wait $pid; code=$?; echo "most=$most"; exit $code"#;
     let mut command = through_bash(app, &format!("\"$0\" {arguments}{script}"));
     command.env("PATH", std::env::var_os("PATH").unwrap()).envs(variables.iter().copied());
-    let ended = output(command).await.expect(code);
+    let mut ended = output(command).await.expect(code);
+    ended.stdout = process::readable(&ended.stdout);
     let most = ended.stdout.rsplit_once("most=").unwrap().1.trim().parse().unwrap();
     (ended, most)
 }

@@ -3,6 +3,7 @@
 mod decided;
 mod excluded;
 mod exports;
+mod failure_csv;
 mod refusals;
 mod repair;
 mod replaced;

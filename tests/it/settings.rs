@@ -86,7 +86,9 @@ impl Given {
 pub(crate) fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rogo-migrate"));
     command.args(arguments).env_clear().envs(environment.iter().copied());
-    process::blocking(command)
+    let Output { status, stdout, stderr } = process::blocking(command);
+    let stderr = process::readable(&String::from_utf8(stderr).unwrap()).into_bytes();
+    Output { status, stdout, stderr }
 }
 
 #[test]

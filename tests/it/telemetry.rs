@@ -10,7 +10,7 @@ use rogo_migrate::{
     domain::{Books, FailCode, Fate, Migrated, ShardIndex},
     ports::{Fault, FaultKind, LoadSign, Service},
     report::events::{
-        Beginning, Bounded, Consumer, Ended, Event, Guarded, Invariant, Sample as Figures, Settled,
+        Beginning, Bounded, Consumer, Ended, Event, Guarded, Invariant, Sample as Figures, Server, Settled,
         StageTimes, Wait, Way,
     },
     run::State,
@@ -84,6 +84,7 @@ fn tell_everything(consumer: &dyn Consumer) {
     };
     let slow = Guarded { share: 0.5, because: Some(LoadSign::LockWaits), changed: true, figures: "planted" };
     let full = Guarded { share: 1.0, because: None, ..slow };
+    let server = &Server { address: "files.example".into(), port: 8443 };
     let shard = ShardIndex(0);
     let earlier = &Books::default();
     let beginning = Beginning { shard, rows: 2, last_row: 2, earlier, workers: 1 };
@@ -100,10 +101,12 @@ fn tell_everything(consumer: &dyn Consumer) {
         Event::BytesMoved { bytes: 300, way: Way::ServerSide },
         Event::Recorded { took: second * 9 },
         Event::Waited { on: Wait::Recorder, took: second * 2 },
-        Event::Asked { service: Service::Database, took: second },
-        Event::Asked { service: Service::Warehouse, took: second * 3 },
-        Event::Asked { service: Service::TargetBlobs, took: second * 5 },
-        Event::Asked { service: Service::SourceBlobs, took: second * 7 },
+        Event::Asked { service: Service::Database, server: None, took: second },
+        Event::Asked { service: Service::Warehouse, server: None, took: second * 3 },
+        Event::Asked { service: Service::TargetBlobs, server: Some(server), took: second * 5 },
+        Event::Asked { service: Service::SourceBlobs, server: Some(server), took: second * 7 },
+        // A folder is no HTTP server.
+        Event::Asked { service: Service::TargetBlobs, server: None, took: second * 11 },
         Event::StageRetried { fault: &fault, tries: 1, wait: second },
         Event::ServiceTroubled { fault: &fault, state: &state },
         Event::Sized { queue: Bounded::Copies, usage: 3, limit: 16 },
@@ -172,7 +175,7 @@ const VALUES: [(&str, f64); 30] = [
     (r#"db_client_operation_duration_seconds_sum{db_system_name="postgresql"}"#, 1.0),
     (r#"db_client_operation_duration_seconds_sum{db_system_name="microsoft.sql_server"}"#, 3.0),
     (
-        r#"http_client_request_duration_seconds_sum{http_request_method="PUT", rogo_migrate_service="target blobs"}"#,
+        r#"http_client_request_duration_seconds_sum{http_request_method="PUT", server_address="files.example", server_port="8443"}"#,
         5.0,
     ),
     (

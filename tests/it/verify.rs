@@ -1,6 +1,7 @@
 //! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
 
 mod azure;
+mod blanks;
 mod beside;
 mod blobs;
 mod broken_rules;

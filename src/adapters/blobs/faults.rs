@@ -7,11 +7,10 @@ use azure_core::{
     http::{RawResponse, headers::HeaderName},
 };
 
+use super::retry_after::retry_after;
 use crate::ports::{Existing, Fault, FaultKind, Service};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
-const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
 const COPY_SOURCE_STATUS: HeaderName = HeaderName::from_static("x-ms-copy-source-status-code");
 const COPY_SOURCE_CODE: HeaderName = HeaderName::from_static("x-ms-copy-source-error-code");
 
@@ -103,7 +102,7 @@ pub(super) fn of_status(
     let is_anonymous = service == Service::SourceBlobs && NOT_WITHOUT_CREDENTIALS.contains(&code);
     let (kind, advice) = match status {
         401 | 403 | 404 | 409 if is_anonymous => (FaultKind::ContainerGone, NEEDS_CREDENTIALS),
-        _ => kind_of(status, code, retry_after(response)),
+        _ => kind_of(status, code, retry_after(|name| header(response, name))),
     };
     let code = if code.is_empty() { String::new() } else { format!(" {code}") };
     let mut fault = Fault::new(service, kind, format!("{doing}: {status}{code}{advice}"));
@@ -168,12 +167,6 @@ fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> (FaultKind
         (408 | 500.., _) => (FaultKind::Unavailable, ""),
         _ => (FaultKind::Misconfigured, ""),
     }
-}
-
-/// How long the service asks to wait; a date in place of seconds counts as unsaid.
-fn retry_after(response: Option<&RawResponse>) -> Option<Duration> {
-    let number = |name| header(response, name).and_then(|text| text.trim().parse::<u64>().ok());
-    number(&RETRY_AFTER_MS).map(Duration::from_millis).or(number(&RETRY_AFTER).map(Duration::from_secs))
 }
 
 fn header<'a>(response: Option<&'a RawResponse>, name: &HeaderName) -> Option<&'a str> {

@@ -11,7 +11,7 @@ use crate::{
     inputs::Inputs,
     plan::{held::HeldAttempts, later::Later, mapping::MappingIndex, trial::Selection},
     ports::{joined, side_by_side},
-    run::lines::Spool,
+    run::{lines::Spool, names},
 };
 
 impl Draft {
@@ -19,8 +19,10 @@ impl Draft {
     /// that only an earlier run's input names follow on the input's rows.
     pub async fn read(inputs: &Inputs, selection: &Selection, later: Later) -> Result<Self, Stop> {
         let (mapping, taken) = side_by_side(mapping(inputs), Taken::read(inputs, selection, later)).await?;
-        refuse_empty(&taken.submissions)?;
-        refuse_empty(&mapping.digest)?;
+        if !is_failure_csv(&taken.submissions) {
+            refuse_empty(&taken.submissions, NOTHING_FAILED)?;
+        }
+        refuse_empty(&mapping.digest, "")?;
         taken.draft(mapping, selection)
     }
 }
@@ -73,7 +75,10 @@ impl Taken {
         // Only the newest row of an attempt counts: if it is excluded, so are the older ones.
         let newer = |row: &Row| left.get(&row.attempt?).filter(|newer| **newer > row.number);
         rows.retain(|row| newer(row).is_none());
-        selection.refuse_no_rows(rows.len())?;
+        // That nothing failed is no wrong code.
+        if submissions.rows > 0 {
+            selection.refuse_no_rows(rows.len())?;
+        }
         if let Some(limit) = selection.limit.and_then(|limit| usize::try_from(limit).ok()) {
             rows.drain(..rows.len().saturating_sub(limit));
         }
@@ -121,10 +126,19 @@ fn row_number(number: u64) -> Result<u32, Stop> {
         .map_err(|_| Stop::new(Exit::DataRefused, "more than 4,294,967,295 rows; split submission_files.csv"))
 }
 
-fn refuse_empty(input: &InputDigest) -> Result<(), Stop> {
+/// Said of an empty export beside what to do.
+const NOTHING_FAILED: &str =
+    " (only a run's failure CSV, submissions_failed_migration.csv, may have no rows: nothing failed)";
+
+/// Whether this is the failure CSV of a run, by its name: the columns of both files are the same.
+fn is_failure_csv(input: &InputDigest) -> bool {
+    input.location.rsplit(['/', '\\']).next() == Some(names::FAILED)
+}
+
+fn refuse_empty(input: &InputDigest, unless: &str) -> Result<(), Stop> {
     if input.rows > 0 {
         return Ok(());
     }
-    let message = format!("{} holds a header and no rows; export it again", input.location);
+    let message = format!("{} holds a header and no rows; export it again{unless}", input.location);
     Err(Stop::new(Exit::DataRefused, message))
 }

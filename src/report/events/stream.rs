@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Event, Wait};
+use super::{Event, Server, Wait};
 use crate::{ports::Service, report::log_lines::LogLines};
 
 /// The time of events. It is the runtime's, which tests may stop.
@@ -69,10 +69,20 @@ impl Events {
         service: Service,
         asking: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        self.asked_of(service, None, asking).await
+    }
+
+    /// The same of a service that is asked over HTTP.
+    pub async fn asked_of<T, E>(
+        &self,
+        service: Service,
+        server: Option<&Server>,
+        asking: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let began = now();
         let answer = asking.await?;
         let at = now();
-        self.tell_at(at, Event::Asked { service, took: at.saturating_duration_since(began) });
+        self.tell_at(at, Event::Asked { service, server, took: at.saturating_duration_since(began) });
         Ok(answer)
     }
 

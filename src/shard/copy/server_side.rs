@@ -54,7 +54,7 @@ impl Copier {
         let options = &PutOptions { content_encoding: info.content_encoding.clone(), ..options.clone() };
         self.may_write().await?;
         let copying = self.target.copy_from(grant, info, name, options);
-        match self.events.asked(Service::TargetBlobs, copying).await {
+        match self.events.asked_of(Service::TargetBlobs, self.server.as_ref(), copying).await {
             Ok(stored) => self.prove(name, &stored, info, Known::stored(info.md5)).await.map(Ok),
             Err(fault) => Ok(Err(fault)),
         }

@@ -9,7 +9,7 @@ use super::{
     super::findings::Lack,
     dates::{Date, date},
     grades::{Outcome, grade},
-    text::{is_blank, trim, words},
+    text::{equal_key, is_blank, trim, words},
 };
 use crate::domain::{Decimal, Facts, Report, Score, Value};
 
@@ -51,13 +51,30 @@ pub struct ExpectedScore {
     pub comment: Option<String>,
 }
 
-/// The one report, equal copies taken as one. [`Lack::Warehouse`] if there is none, or one that cannot be read.
+/// The one report, copies that differ in blanks only taken as one: that whose texts come first in their order.
+/// [`Lack::Warehouse`] if there is none, or one that cannot be read.
 pub fn report(facts: &Facts, zone: Tz) -> Result<ExpectedReport, Lack> {
-    let (first, others) = facts.reports.split_first().ok_or(Lack::Warehouse)?;
-    if others.iter().any(|other| other != first) {
+    let mut copies: Vec<&Report> = facts.reports.iter().collect();
+    copies.sort_by_cached_key(|report| report.values().map(raw_text));
+    let (first, others) = copies.split_first().ok_or(Lack::Warehouse)?;
+    let compared = |report: &Report| report.values().map(without_blanks);
+    if others.iter().any(|other| compared(other) != compared(first)) {
         return Err(Lack::Warehouse);
     }
     read(first, zone).ok_or(Lack::Warehouse)
+}
+
+fn raw_text(value: &Value) -> Option<String> {
+    if let Value::Text(text) = value { Some(text.clone()) } else { None }
+}
+
+/// The value as it is compared: a blank text is null.
+fn without_blanks(value: &Value) -> Value {
+    match raw_text(value).map(|text| equal_key(&text)) {
+        Some(text) if text.is_empty() => Value::Null,
+        Some(text) => Value::Text(text),
+        None => value.clone(),
+    }
 }
 
 fn read(report: &Report, zone: Tz) -> Option<ExpectedReport> {

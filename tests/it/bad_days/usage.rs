@@ -177,3 +177,95 @@ async fn with_json_an_error_is_an_object_that_says_the_same() {
     let text = app.run(&["plan"]).await.expect(75);
     assert_eq!(text.stdout, "", "without --json the error stands on standard error only");
 }
+
+/// Standard error as JSON lines; panics at one that is none, or that has not what every line of the log has.
+fn json_lines(ended: &Ended) -> Vec<Value> {
+    let parsed = ended.lines.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for member in ["timestamp", "level", "message"] {
+            assert!(line[member].is_string(), "{member}: {line}");
+        }
+        line
+    });
+    parsed.collect()
+}
+
+#[tokio::test]
+async fn beside_a_log_in_json_everything_that_is_told_is_a_json_line() {
+    for (arguments, variables, says) in [
+        (&["plan"][..], &[][..], "settings that are missing"),
+        (&["plan", "--planted"], &[], "unexpected argument"),
+        (&["settings", "--config", "none.toml"], &[], "config file none.toml cannot be read"),
+        (&["plan", "--log", "off"], &[], "settings that are missing"),
+        (&["shard", "--log-format=json"], &[("ROGO_LOG_FORMAT", "text")], "settings that are missing"),
+    ] {
+        let lines = json_lines(&bare(arguments, variables).await.expect(64));
+        let error = lines.last().unwrap();
+        assert_eq!((&error["level"], &error["exit_code"]), (&json!("ERROR"), &json!(64)), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(says), "{arguments:?}: {error}");
+        assert!(error["next"].as_str().unwrap().contains("run again"), "{error}");
+    }
+    for (arguments, variables) in [
+        (&["plan", "--log-format", "text"][..], &[][..]),
+        (&["plan", "--planted"], &[("ROGO_LOG_FORMAT", "text")]),
+    ] {
+        let ended = bare(arguments, variables).await.expect(64);
+        assert!(ended.lines.contains("error: ") && !ended.lines.contains("{\""), "{}", ended.lines);
+    }
+
+    let sample = plain_sample(4).await;
+    let mut app = TestApp::new(&sample).await;
+    app.set("ROGO_LOG_FORMAT", "json");
+    let lines = json_lines(&app.run(&["run"]).await.expect(0));
+    let of_plan: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["target"] == "rogo_migrate")
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    assert!(of_plan.first().unwrap().contains(" of run rogo stands: 4 rows; the target is "), "{of_plan:?}");
+    assert!(of_plan.len() > 3, "each line of the plan is one: {of_plan:?}");
+}
+
+#[tokio::test]
+async fn every_command_that_decides_takes_yes_and_says_where_attempts_belong() {
+    let no_cluster = [("KUBECONFIG", "/dev/null")];
+    for decision in [
+        &["finalize", "--accept", "lost", "--yes"][..],
+        &["resume", "--redo", "lost", "--yes"],
+        &["orphans", "--delete", "--yes"],
+        &["plan", "--exclude", "exclude.csv", "--yes"],
+        &["run", "--exclude", "exclude.csv", "--yes"],
+        &["run", "--breaker", "off", "--yes"],
+        &["rollback", "--attempts", "a.csv", "--yes"],
+    ] {
+        let ended = bare(&[decision, &["--reason", "TICKET-1"]].concat(), &no_cluster).await.expect(64);
+        assert!(ended.stderr.contains("settings that are missing"), "{decision:?}: {}", ended.stderr);
+    }
+    let purge = bare(&["purge", "--yes", "--reason", "TICKET-1"], &no_cluster).await.expect(78);
+    assert!(purge.stderr.contains("nothing to purge"), "{}", purge.stderr);
+    let by_variable = [("KUBECONFIG", "/dev/null"), ("ROGO_REDO", "lost")];
+    let redo = bare(&["resume", "--yes"], &by_variable).await.expect(64);
+    assert!(redo.stderr.contains("settings that are missing"), "{}", redo.stderr);
+    for (command, add) in [
+        ("finalize", "add --accept lost, or"),
+        ("resume", "add --redo lost, or"),
+        ("orphans", "add --delete, or"),
+        ("plan", "add --exclude FILE, or"),
+        ("run", "add --exclude FILE or --breaker off, or"),
+    ] {
+        let ended = bare(&[command, "--yes"], &no_cluster).await.expect(64);
+        let says = format!("error: --yes confirms a decision, and {command} is given none: {add}");
+        assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+    }
+    for decision in [
+        &["finalize", "--accept", "lost", "--yes"][..],
+        &["resume", "--redo", "lost", "--yes"],
+        &["orphans", "--delete", "--yes"],
+    ] {
+        let some = [decision, &["--attempts", "a.csv", "--reason", "TICKET-1"]].concat();
+        let ended = bare(&some, &no_cluster).await.expect(64);
+        let says = format!("{} takes no --attempts: ", decision[0]);
+        assert!(ended.stderr.contains(&says), "{}", ended.stderr);
+        assert!(ended.stderr.contains("rollback, purge, verify, plan and run take"), "{}", ended.stderr);
+    }
+}

@@ -8,7 +8,8 @@ use crate::{
 };
 
 async fn page(app: &TestApp<'_>, attempt: &str, more: &[&str]) -> String {
-    let Ended { code, stdout, stderr } = app.run(&[&["explain", "--attempt", attempt], more].concat()).await;
+    let Ended { code, stdout, stderr, .. } =
+        app.run(&[&["explain", "--attempt", attempt], more].concat()).await;
     assert_eq!(code, Some(0), "{stdout}\n{stderr}");
     assert!(stdout.starts_with("This page prints personal data"), "{stdout}");
     // To be read by a person: the page of a sample's attempt.

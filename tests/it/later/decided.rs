@@ -36,7 +36,7 @@ async fn one_session_with_every_decision_leaves_a_line_of_each() {
     app.run_blobs().delete_many(&[format!("rogo/writers/{}.clean", writer.id)]).await.unwrap();
     app.run(&["orphans"]).await.expect(0);
     app.run(&["orphans", "--delete"]).await.expect(64);
-    app.run(&["orphans", "--delete", "--reason", "REQ-2"]).await.expect(0);
+    app.run(&["orphans", "--delete", "--yes", "--reason", "REQ-2"]).await.expect(0);
 
     app.lose(&ids[0]).await;
     app.run(&[&["finalize"], &out[..]].concat()).await.expect(69);

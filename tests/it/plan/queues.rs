@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use proptest::prelude::*;
 use rogo_migrate::{
     domain::{
-        AttemptId, FailCode, MAPPING_COLUMNS, MappingState, QueuedRow, ShardIndex, SkipCode, SubmissionIds,
+        AttemptId, FailCode, MAPPING_COLUMNS, Mapping, MappingState, QueuedRow, ShardIndex, SkipCode,
+        SubmissionIds,
     },
     exit::Exit,
     inputs::InputSource,
@@ -133,13 +134,18 @@ async fn three_equal_rows_name_the_newest() {
 async fn mapping_rows_that_differ_in_any_required_cell_are_ambiguous() {
     let world = five();
     let text = format!(
-        "{}\n1,A,24,X,Attempt 1\n1,A,24,Y,Attempt 1\n2,A,24,X,n\n2,A,24,X,n\n",
+        "{}\n1,A,24,X,Attempt 1\n1,A,24,Y,Attempt 1\n2,A,24,X,n\n2,A,24,X,n\n3,A,24,X,Attempt 1\n\
+         3,A ,\u{a0}24,X\u{200b},Attempt  1\n4,A,24,X,Attempt 1\n4,A,24,X,Attempt1\n",
         MAPPING_COLUMNS.join(",")
     );
     std::fs::write(world.path("attempt_number_mapping.csv"), text).unwrap();
     let rows = world.queue(&world.make().await.unwrap().plan, 0).await;
     assert_eq!(rows[4].mapping, MappingState::Ambiguous);
     assert!(matches!(rows[3].mapping, MappingState::Found(_)));
+    // Blanks make no difference, and the file's first row is taken.
+    let first = Mapping { unit_version: "24".into(), submission: "Attempt 1".into() };
+    assert_eq!(rows[2].mapping, MappingState::Found(first));
+    assert_eq!(rows[1].mapping, MappingState::Ambiguous, "a blank inside a word is a difference");
 }
 
 #[tokio::test]

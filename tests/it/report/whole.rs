@@ -68,6 +68,31 @@ fn top(page: &str) -> &str {
     page.split_once("</header>").unwrap().0
 }
 
+#[tokio::test]
+async fn a_bundle_holds_the_sums_and_the_transformations() {
+    let sample = Sample::with(6, 14, |options| options.plain = true).await;
+    let app = TestApp::new(&sample).await;
+    app.run(&["plan", "--predict"]).await.expect(0);
+    let predicted = ["controls.csv", "transformations.csv"].map(|file| (file, app.result(file)));
+    app.run(&["run"]).await.expect(0);
+    app.run(&["results", "--bundle", "run.zip"]).await.expect(0);
+    let bundled = entries(&app.out.path().join("run.zip"));
+    for (file, text) in predicted {
+        let found = bundled.iter().find(|(name, _)| *name == format!("results/{file}"));
+        assert_eq!(found.map(|(_, bundled)| bundled), Some(&text), "{file}");
+    }
+    elsewhere(&app, &["status", "--bundle", "run.zip"]).await.expect(0);
+    // Without a prediction the sums are those that a verification counted.
+    app.run(&["run", "--run", "later", "--out", "later"]).await.expect(0);
+    let place = format!("{}-verify", app.variable("ROGO_RUN_STORE"));
+    let verified = ["--run", "later", "--verify-store", &place];
+    app.run(&[&["verify", "--out", "later"], &verified[..]].concat()).await.expect(0);
+    app.run(&[&["results", "--bundle", "later.zip"], &verified[..]].concat()).await.expect(0);
+    let bundled = entries(&app.out.path().join("later.zip"));
+    let found = bundled.iter().find(|(name, _)| name == "results/controls.csv");
+    assert_eq!(found.map(|(_, bundled)| bundled.as_str()), Some(app.result("later/controls.csv").as_str()));
+}
+
 /// The page that `report`, `results --to` and the bundle hold; they must agree.
 async fn pages(app: &TestApp<'_>, verified: &[&str]) -> String {
     app.run(&[&["report", "--out", "again"], verified].concat()).await.expect(0);

@@ -19,6 +19,28 @@ pub const ROWS: &[Row] = &[
         Fails(ReportAmbiguous, "3 rows"),
     ),
     ("two equal reports", |c| c.facts.reports.push(c.facts.reports[0].clone()), Migrates),
+    (
+        "reports that differ in blanks only",
+        |c| {
+            let mut copy = c.facts.reports[0].clone();
+            let Value::Text(exercise) = &copy.exercise else { panic!("{copy:?}") };
+            copy.exercise = text(&format!(" {}\u{200b}", exercise.replace(' ', "\u{a0} ")));
+            c.report().marker_notes = Value::Null;
+            copy.marker_notes = text(" \u{feff}");
+            c.facts.reports.push(copy);
+        },
+        Migrates,
+    ),
+    (
+        "reports that differ in a blank that parts a word",
+        |c| {
+            let mut copy = c.facts.reports[0].clone();
+            let Value::Text(exercise) = &copy.exercise else { panic!("{copy:?}") };
+            copy.exercise = text(&format!("{} {}", &exercise[..1], &exercise[1..]));
+            c.facts.reports.push(copy);
+        },
+        Fails(ReportAmbiguous, "2 rows"),
+    ),
     // 9, missing
     ("Exercise null", |c| c.report().exercise = Value::Null, Fails(ReportIncomplete, "Exercise")),
     ("Exercise blank", |c| c.report().exercise = text("\t"), Fails(ReportIncomplete, "Exercise")),

@@ -9,6 +9,7 @@ use rogo_migrate::{
 };
 
 use super::{Given, program};
+use crate::support::app::Ended;
 
 #[test]
 fn every_setting_of_the_contract_is_there_and_no_other() {
@@ -52,6 +53,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --level ROGO_VERIFY_LEVEL rows
         --content - -
         --manifest - -
+        --only-unproven - false
+        --show-values - false
         --recheck - 30s
         --verify-store ROGO_VERIFY_STORE -
         --limit - -
@@ -59,6 +62,8 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --code - -
         --after ROGO_AFTER -
         --exclude ROGO_EXCLUDE -
+        --predict - false
+        --probe - false
         --expect ROGO_EXPECT -
         --shards ROGO_SHARDS 1
         --parallelism ROGO_PARALLELISM 1
@@ -76,6 +81,7 @@ fn every_setting_of_the_contract_is_there_and_no_other() {
         --notify ROGO_NOTIFY -
         --target-guard ROGO_TARGET_GUARD off
         --log-format ROGO_LOG_FORMAT -
+        --json - false
         --log RUST_LOG info";
     let contract: Vec<String> = contract.lines().map(|line| line.trim().to_owned()).collect();
     let table: Vec<String> = ALL
@@ -96,9 +102,6 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "config",
         "verbose",
         "dry_run",
-        "predict",
-        "probe",
-        "json",
         "delete",
         "watch",
         "to",
@@ -107,8 +110,6 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
         "evidence",
         "logs",
         "image",
-        "only_unproven",
-        "show_values",
         "self_test",
         "yes",
         "force_touched",
@@ -129,7 +130,7 @@ fn the_command_line_and_the_table_name_the_same_flags_variables_and_defaults() {
             if let Some(name) = setting.environment {
                 assert!(help.contains(&format!("[env: {name}]")), "{key}: {help}");
             }
-            if let Some(default) = setting.default.filter(|_| key != "log") {
+            if let Some(default) = setting.default.filter(|_| key != "log" && !setting.switch) {
                 assert!(help.contains(&format!("[default: {default}]")), "{key}: {help}");
             }
             seen.insert(key.to_owned());
@@ -201,4 +202,51 @@ fn what_verify_refuses_the_command_settings_refuses() {
         .unwrap();
     let ended = program(&["settings", "--config", config.to_str().unwrap()], &[]);
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// What the command `settings` says of a config file.
+fn of_file(text: &str) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rogo.toml");
+    std::fs::write(&config, text).unwrap();
+    Ended::of(program(&["settings", "--config", config.to_str().unwrap()], &[]))
+}
+
+#[test]
+fn a_config_file_sets_switches_and_no_decision() {
+    let switches = ["predict", "probe", "only_unproven", "show_values", "json"];
+    for key in switches {
+        let on = of_file(&format!("{key} = true\n")).expect(0).stdout;
+        let named = key.replace('_', "-");
+        let line = on.lines().find(|line| line.starts_with(&format!("{named} "))).expect(&on);
+        assert!(line.contains(" true ") && line.contains("rogo.toml line 1"), "{line}");
+        of_file(&format!("{key} = \"false\"\n")).expect(0);
+        let neither = of_file(&format!("{key} = 1\n")).expect(64).stderr;
+        assert!(neither.contains(&format!("{key}: \"1\": true or false is expected")), "{neither}");
+    }
+    for key in ["yes", "dry_run", "force_touched", "delete", "with_personal_data"] {
+        let refused = of_file(&format!("{key} = true\n")).expect(64).stderr;
+        let says = format!("line 1: {key} decides what is written, removed or shown, and is no key");
+        assert!(refused.contains(&says) && !refused.contains("unknown"), "{refused}");
+        assert!(refused.contains(&format!("give --{} there", key.replace('_', "-"))), "{refused}");
+    }
+    for (key, value) in [("same_database", true), ("target_guard", false), ("workers", true)] {
+        let refused = of_file(&format!("{key} = {value}\n")).expect(64).stderr;
+        let says = format!("{key} is a boolean, and --{} takes a value", key.replace('_', "-"));
+        assert!(refused.contains(&says), "{refused}");
+    }
+    let unknown = of_file("watch = true\n").expect(64).stderr;
+    assert!(unknown.contains("unknown key watch"), "{unknown}");
+}
+
+#[test]
+fn a_switch_of_the_config_file_works_like_its_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rogo.toml");
+    let config = config.to_str().unwrap();
+    for (text, is_object) in [("json = true\n", true), ("json = false\n", false)] {
+        std::fs::write(config, text).unwrap();
+        let ended = Ended::of(program(&["plan", "--config", config], &[])).expect(64);
+        assert_eq!(ended.stdout.starts_with(r#"{"error":"#), is_object, "{text}: {}", ended.stdout);
+    }
 }

@@ -346,14 +346,18 @@ pub fn assert_same(actual: &str, expected: &str) {
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
+    /// As a person reads it ([`process::readable`]).
     pub stderr: String,
+    /// Standard error as it came.
+    pub lines: String,
 }
 
 impl Ended {
     pub fn of(output: Output) -> Self {
         let Output { status, stdout, stderr } = output;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+        let lines = text(stderr);
+        Self { code: status.code(), stdout: text(stdout), stderr: process::readable(&lines), lines }
     }
 
     /// Panics with all that was said where the code is another one.

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::app::Ended;
+use serde_json::Value;
 
 /// How long any wait of the tests may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -157,9 +158,21 @@ pub async fn ended(process: &mut Child) -> Ended {
     let reading =
         async { tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err), process.wait()) };
     let (_, _, status) = within("the process ends", reading).await;
-    Ended {
-        code: status.unwrap().code(),
-        stdout: String::from_utf8_lossy(&out).into_owned(),
-        stderr: String::from_utf8_lossy(&err).into_owned(),
+    Ended::of(Output { status: status.unwrap(), stdout: out, stderr: err })
+}
+
+/// Standard error as a person reads it: errors, and what else is told beside the log, as text. Lines of the log stay as they are.
+pub fn readable(lines: &str) -> String {
+    let mut text = String::new();
+    for line in lines.split_inclusive('\n') {
+        let told = serde_json::from_str::<Value>(line).ok().filter(|line| line["target"] == "rogo_migrate");
+        let Some(told) = told else {
+            text.push_str(line);
+            continue;
+        };
+        text.push_str(if told["level"] == "ERROR" { "error: " } else { "" });
+        text.push_str(told["message"].as_str().unwrap());
+        text.push('\n');
     }
+    text
 }

@@ -61,7 +61,7 @@ impl Process {
     }
 
     fn asked(&self, service: Service, times: u32, took: Duration) {
-        (0..times).for_each(|_| self.tell(&Event::Asked { service, took }));
+        (0..times).for_each(|_| self.tell(&Event::Asked { service, server: None, took }));
     }
 
     /// A service was in trouble for so many seconds.
