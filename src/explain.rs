@@ -177,13 +177,13 @@ texts! {
     Check "malpractice_notes" + "repair.md";
     Check "enforcement_newest" + "repair.md";
     Check "receipt_unchanged" + "repair.md";
-    Check "source_unchanged" + "repair.md";
+    Check "source_unchanged";
     Check "run_receipt";
     Check "files_count_note";
     Check "failed_absent";
     Check "skipped_claims";
     Check "nothing_surplus";
-    Check "source_files_unchanged" + "repair.md";
+    Check "source_files_unchanged";
     Check "blob_present" + "repair.md";
     Check "blob_length" + "repair.md";
     Check "blob_content_type" + "repair.md";

@@ -56,6 +56,13 @@ pub struct AlteredColumn {
     column: &'static str,
 }
 
+impl AlteredColumn {
+    /// Whether it is this column.
+    pub fn is(&self, table: &str, column: &str) -> bool {
+        (self.table, self.column) == (table, column)
+    }
+}
+
 impl FromStr for AlteredColumn {
     type Err = String;
 

@@ -66,11 +66,12 @@ impl Verification {
             VerifyResult::Verified => format!("VERIFIED at level {}: {rows}, nothing differs", self.level),
             VerifyResult::ToTheByte => format!("VERIFIED TO THE BYTE: {rows}, nothing differs"),
             VerifyResult::InPart => {
-                let open = self.checks.iter().filter(|check| check.not_possible.is_some()).count();
+                let (open, all) = (self.checks_not_possible(), self.checks.len());
+                let but = format!(", but {open} of {all} checks could not compare everything");
                 format!(
-                    "VERIFIED IN PART at level {}: {rows}, nothing differs, but {open} of {} checks could not compare everything",
+                    "VERIFIED IN PART at level {}: {rows}, nothing differs{}",
                     self.level,
-                    self.checks.len()
+                    if open > 0 { but.as_str() } else { "" }
                 )
             }
             VerifyResult::Differences => format!(
@@ -95,6 +96,10 @@ impl Verification {
             let _ = write!(text, "; {remark}");
         }
         text
+    }
+
+    fn checks_not_possible(&self) -> usize {
+        self.checks.iter().filter(|check| check.not_possible.is_some()).count()
     }
 
     /// What differs, as far as a screen holds it, and where the rest is.

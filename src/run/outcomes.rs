@@ -4,6 +4,8 @@
 //! disk by ranges of rows, in the order in which they come; then one range at a time is held in memory, each row in its
 //! slot.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 
 use super::{
@@ -70,22 +72,28 @@ impl Ranges {
     }
 }
 
-/// A segment whose outcomes are valid, each with its row as the line that a bucket holds.
-struct Decoded {
-    segment: Segment,
-    lines: Vec<(u64, Vec<u8>)>,
-}
+/// A row, and the line that a bucket holds of its outcome if its range is kept.
+type Decoded = (u64, Option<Vec<u8>>);
 
-impl Decoded {
-    fn of(segment: Segment) -> Result<Self, Fault> {
-        let line = |read: Result<Outcome, Fault>| {
-            let (outcome, mut line) = (read?, Vec::new());
-            push(&mut line, &(segment.shard, &outcome)).map_err(|error| no_room(error.into()))?;
-            Ok((outcome.row, line))
-        };
-        let lines = segment.outcomes().map(line).collect::<Result<_, Fault>>()?;
-        Ok(Self { segment, lines })
-    }
+/// Decodes the outcomes of a shard. An outcome is written anew only if `kept` says so of its range: each of several processes reads
+/// all segments.
+fn decode(
+    shard: ShardIndex,
+    outcomes: impl Iterator<Item = Result<Outcome, Fault>>,
+    ranges: Ranges,
+    kept: &[bool],
+) -> Result<Vec<Decoded>, Fault> {
+    let line_of = |outcome: &Outcome| {
+        let mut line = Vec::new();
+        push(&mut line, &(shard, outcome)).map_err(|error| no_room(error.into()))?;
+        Ok(line)
+    };
+    let decoded = |read: Result<Outcome, Fault>| {
+        let outcome = read?;
+        let is_kept = kept.get(ranges.of_row(outcome.row)) == Some(&true);
+        Ok((outcome.row, is_kept.then(|| line_of(&outcome)).transpose()?))
+    };
+    outcomes.map(decoded).collect()
 }
 
 /// All outcomes of a run, on the local disk.
@@ -112,17 +120,23 @@ impl Outcomes {
         let mut buckets = Buckets::new(ranges.count())?;
         let mut seen = RowSet::new(plan.last_row());
         let mut recorded = vec![0; plan.shards.len()];
-        let decoded = |segment| on_thread(move || Decoded::of(segment));
+        let kept: Arc<[bool]> = (0..ranges.count()).map(keeps).collect();
+        let decoded = |segment: Segment| {
+            let kept = Arc::clone(&kept);
+            on_thread(move || {
+                let lines = decode(segment.shard, segment.outcomes(), ranges, &kept)?;
+                Ok((segment, lines))
+            })
+        };
         let mut found = segments(store, plan, None).map_ok(decoded).try_buffered(DECODED_AHEAD);
-        while let Some(Decoded { segment, lines }) = found.try_next().await? {
+        while let Some((segment, lines)) = found.try_next().await? {
             for (row, line) in lines {
                 let new = seen.insert(row).map_err(|_| segment.foreign_row(row))?;
                 if let Some(recorded) = recorded.get_mut(segment.shard.place()) {
                     *recorded += u64::from(new);
                 }
-                let range = ranges.of_row(row);
-                if keeps(range) {
-                    buckets.push_line(range, &line)?;
+                if let Some(line) = line {
+                    buckets.push_line(ranges.of_row(row), &line)?;
                 }
             }
         }
@@ -194,4 +208,25 @@ impl Outcomes {
 
 fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Fate, SkipCode};
+
+    fn outcome(row: u64) -> Outcome {
+        let fate = Fate::Skipped { code: SkipCode::Withdrawn, detail: "gone".to_owned() };
+        let (attempt, source, at) = (None, None, chrono::DateTime::UNIX_EPOCH);
+        Outcome { row, attempt, at, worker: 1, milliseconds: 0, gather_ms: 0, source, fate }
+    }
+
+    #[test]
+    fn only_outcomes_of_ranges_that_are_kept_are_written_anew() {
+        let outcomes = (1..=6).map(|row| Ok(outcome(row)));
+        let decoded = decode(ShardIndex(0), outcomes, Ranges::new(6, 2), &[false, true, false]).unwrap();
+        let all: Vec<u64> = decoded.iter().map(|(row, _)| *row).collect();
+        let kept: Vec<u64> = decoded.iter().filter(|(_, line)| line.is_some()).map(|(row, _)| *row).collect();
+        assert_eq!((all, kept), (vec![1, 2, 3, 4, 5, 6], vec![3, 4]));
+    }
 }

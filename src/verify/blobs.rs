@@ -11,7 +11,7 @@ pub mod sources;
 pub mod target;
 pub mod wanted;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use self::{
     sources::{Sourced, look_at_sources, without_sources},
@@ -47,6 +47,8 @@ pub struct Storage<'a> {
     pub rows: u64,
     /// Files of a source that cannot be listed that are looked at one by one, at most ([`sources::MOST_LOOKS`]).
     pub most_looks: u64,
+    /// An account of sources that gives no answer for so long is gone.
+    pub silent_for: Duration,
     /// Whether the bytes are compared with a manifest: the sources are not looked at.
     pub by_manifest: bool,
     /// What is read at level content.
@@ -159,7 +161,8 @@ pub async fn look_at(
     let Sourced { by_blob, requests, not_listed } = if storage.by_manifest {
         without_sources(wanted, in_folder)?
     } else {
-        look_at_sources(storage.source.as_ref(), wanted, in_folder, storage.most_looks).await?
+        let Storage { source, most_looks, silent_for, .. } = *storage;
+        look_at_sources(source.as_ref(), wanted, in_folder, most_looks, silent_for).await?
     };
     looked.files.source_requests = requests;
     looked.absent.sources = not_listed;

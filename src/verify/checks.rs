@@ -51,7 +51,7 @@ pub fn migrated(
     outcome: &Migrated,
     stored: &StoredSubmission,
 ) -> Findings {
-    let mut findings = Findings::default();
+    let mut findings = Findings::of_rows(ground.layout);
     let beside =
         Beside { expected, settings: ground.settings, code: code(ground, stored), layout: ground.layout };
     outcome::ids(expected, outcome, ground.settings, &mut findings);
@@ -63,7 +63,6 @@ pub fn migrated(
     grade::assessment(ground, &beside, stored, &mut findings);
     grade::malpractice(ground, &beside, stored, &mut findings);
     marks::marks(ground, &beside, stored, &mut findings);
-    findings.leave_out(ground.layout.left_out());
     findings
 }
 

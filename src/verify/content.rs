@@ -3,6 +3,7 @@
 pub mod manifest;
 mod read;
 mod reading;
+mod silence;
 
 pub use self::reading::{Read, ReadFiles, Reading, read_files};
 use self::{
@@ -90,7 +91,7 @@ fn compare(
     let mut compared = Compared::default();
     let target = match target {
         Side::Read(bytes) => bytes,
-        Side::Unreadable(_) => {
+        Side::Unreadable(_) | Side::Silent => {
             findings.lacking(check, Lack::Bytes);
             return compared;
         }
@@ -107,7 +108,8 @@ fn compare(
         Against::Source(Some(Side::Read(source))) => Ok((source.count, source.sha256, "its source's")),
         Against::Line(None) => Err(Lack::Manifest),
         Against::Source(None) => Err(Lack::Inputs),
-        Against::Source(Some(_)) => Err(Lack::SourceFile),
+        Against::Source(Some(Side::Silent)) => Err(Lack::SourceSilent),
+        Against::Source(Some(Side::Absent | Side::Unreadable(_))) => Err(Lack::SourceFile),
     };
     match other {
         Err(lack) => findings.lacking(check, lack),

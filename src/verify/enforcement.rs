@@ -162,11 +162,10 @@ impl Standing {
         let others: HashMap<&str, &Key> =
             rules.newest.iter().map(|(key, rule)| (rule.submission.as_str(), key)).collect();
         let of_rule = |(key, rule): (&Key, &Rule)| {
-            let mut findings = Findings::default();
+            let mut findings = Findings::of_rows(ground.layout);
             let rows = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
             let ours = Ours { known, rules: &others };
             one((key, rule), rows, ground, ours, images, &mut findings);
-            findings.leave_out(ground.layout.left_out());
             (rule.row, rule.attempt, findings)
         };
         rules.newest.iter().map(of_rule).chain(self.compare_receipts(rules, ground, known)).collect()

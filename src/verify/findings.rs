@@ -1,15 +1,23 @@
 //! What checks find: which comparisons were made, which could not be, and what differs.
 
-use std::{borrow::Cow, collections::BTreeMap};
+mod want;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use want::shown;
+pub use want::{Place, Want};
 
 use super::{
     nothing::Nothing,
     table::{CHECKS, CheckId},
 };
 use crate::{
-    domain::{AttemptId, Decimal, form::AlteredColumn},
+    domain::{
+        AttemptId,
+        form::{AlteredColumn, Layout},
+    },
     ports::{Cell, Table},
 };
 
@@ -66,6 +74,8 @@ pub enum Lack {
     Sources,
     /// The source file is not there any more, or cannot be read.
     SourceFile,
+    /// The account of the source file gave no answer while files were read.
+    SourceSilent,
     /// The blob is there, and its bytes cannot be read.
     Bytes,
     /// No file says who wrote a submission, and it was not made while this run was at work.
@@ -86,6 +96,7 @@ impl Lack {
             | Self::Blobs
             | Self::Sources
             | Self::SourceFile
+            | Self::SourceSilent
             | Self::Bytes
             | Self::Writer
             | Self::Statuses => true,
@@ -106,6 +117,8 @@ pub struct Findings {
     compared: [bool; CHECKS.len()],
     lacks: BTreeMap<CheckId, Lack>,
     nothing: BTreeMap<CheckId, Nothing>,
+    /// Columns that a trigger of the target is known to alter: the run did not decide what they hold.
+    left_out: Vec<AlteredColumn>,
     /// In the order in which they were found.
     pub differences: Vec<Difference>,
 }
@@ -113,11 +126,22 @@ pub struct Findings {
 impl Default for Findings {
     fn default() -> Self {
         let (lacks, nothing) = (BTreeMap::new(), BTreeMap::new());
-        Self { compared: [false; CHECKS.len()], lacks, nothing, differences: Vec::new() }
+        let (left_out, differences) = (Vec::new(), Vec::new());
+        Self { compared: [false; CHECKS.len()], lacks, nothing, left_out, differences }
     }
 }
 
 impl Findings {
+    /// Nothing yet, of rows in which the columns that `--target-alters` names are not compared.
+    pub fn of_rows(layout: &Layout) -> Self {
+        Self { left_out: layout.left_out().copied().collect(), ..Self::default() }
+    }
+
+    /// Whether `--target-alters` names the column.
+    pub fn leaves_out(&self, table: Table, column: &str) -> bool {
+        self.left_out.iter().any(|left_out| left_out.is(table.name(), column))
+    }
+
     /// Records that the check compared something.
     pub fn compared(&mut self, check: CheckId) {
         if let Some(compared) = self.compared.get_mut(check.index()) {
@@ -145,11 +169,28 @@ impl Findings {
         }
     }
 
+    /// Records a comparison of what a column holds, and the difference if there is one.
+    pub fn column_holds(
+        &mut self,
+        check: CheckId,
+        (table, column): (Table, &str),
+        holds: bool,
+        issue: impl FnOnce() -> String,
+    ) {
+        if self.leaves_out(table, column) {
+            return self.nothing(check, Nothing::TargetAlters);
+        }
+        self.holds(check, holds, Kind::Changed, issue);
+    }
+
     /// Compares a stored value with the expected one.
     pub fn value(&mut self, check: CheckId, place: &Place<'_>, want: Want<'_>, stored: &Cell) {
         let want = match want {
-            Want::Unknown(lack) => return self.lacking(check, lack),
             Want::Anything => return,
+            _ if self.leaves_out(place.table, place.column) => {
+                return self.nothing(check, Nothing::TargetAlters);
+            }
+            Want::Unknown(lack) => return self.lacking(check, lack),
             want => want,
         };
         self.compared(check);
@@ -160,15 +201,6 @@ impl Findings {
                 issue: format!("{place} differs"),
                 values: Some((want.shown(), shown(stored))),
             });
-        }
-    }
-
-    /// Forgets what differs in columns that a trigger of the target is known to alter: the run did not decide what they hold.
-    pub fn leave_out<'c>(&mut self, columns: impl Iterator<Item = &'c AlteredColumn>) {
-        for column in columns.map(ToString::to_string) {
-            let is_of_it =
-                |issue: &str| issue.strip_prefix(&column).is_some_and(|rest| rest.starts_with([' ', ':']));
-            self.differences.retain(|difference| !is_of_it(&difference.issue));
         }
     }
 
@@ -185,95 +217,6 @@ impl Findings {
     /// The checks that could not compare everything, and why.
     pub fn all_lacking(&self) -> impl Iterator<Item = (CheckId, Lack)> {
         self.lacks.iter().map(|(check, lack)| (*check, *lack))
-    }
-}
-
-/// A column of a row, for people: `submission_files.file_name (file 2)`.
-pub struct Place<'a> {
-    /// Table of the row.
-    pub table: Table,
-    /// Column of the table.
-    pub column: &'a str,
-    /// Which of several rows of the submission, from 1; 0 if there is one.
-    pub n: usize,
-}
-
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.table.name(), self.column)?;
-        if self.n > 0 { write!(f, " (row {})", self.n) } else { Ok(()) }
-    }
-}
-
-/// What a stored value has to be.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Want<'e> {
-    /// It has to be null.
-    Null,
-    /// It has to be this text.
-    Text(Cow<'e, str>),
-    /// It has to be this integer.
-    Int(i64),
-    /// This number, rounded as a column of type numeric rounds it.
-    Number(Cow<'e, Decimal>),
-    /// It has to be true.
-    True,
-    /// It has to be this instant.
-    Time(chrono::DateTime<chrono::Utc>),
-    /// Not compared here.
-    Anything,
-    /// Cannot be compared.
-    Unknown(Lack),
-}
-
-impl<'e> Want<'e> {
-    /// Exactly this text.
-    pub fn text(text: &'e str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-
-    /// This text, or null.
-    pub fn optional(text: Option<&'e str>) -> Self {
-        text.map_or(Self::Null, Self::text)
-    }
-
-    /// A number is stored in the column's own type: compared as that type rounds it, once.
-    fn is(&self, stored: &Cell) -> bool {
-        match (self, stored) {
-            (Self::Null, Cell::Null) | (Self::True, Cell::Bool(true)) => true,
-            (Self::Text(want), Cell::Text(stored)) => want == stored,
-            (Self::Int(want), Cell::Int(stored)) => want == stored,
-            (Self::Number(want), Cell::Real(stored)) => want.as_str().parse() == Ok(*stored),
-            (Self::Number(want), Cell::Double(stored)) => want.as_str().parse() == Ok(*stored),
-            (Self::Number(want), Cell::Decimal(stored)) => want.as_ref() == stored,
-            (Self::Time(want), Cell::Time(stored)) => want == stored,
-            _ => false,
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Null => "null".to_owned(),
-            Self::Text(text) => format!("{text:?}"),
-            Self::Int(number) => number.to_string(),
-            Self::Number(number) => number.to_string(),
-            Self::True => "true".to_owned(),
-            Self::Time(time) => time.to_rfc3339(),
-            Self::Anything | Self::Unknown(_) => String::new(),
-        }
-    }
-}
-
-fn shown(cell: &Cell) -> String {
-    match cell {
-        Cell::Null => "null".to_owned(),
-        Cell::Text(text) => format!("{text:?}"),
-        Cell::Int(number) => number.to_string(),
-        Cell::Real(number) => number.to_string(),
-        Cell::Double(number) => number.to_string(),
-        Cell::Decimal(number) => number.to_string(),
-        Cell::Bool(flag) => flag.to_string(),
-        Cell::Time(time) => time.to_rfc3339(),
     }
 }
 

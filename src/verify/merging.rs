@@ -1,12 +1,15 @@
 //! The process that ends last: all parts together, surplus rows and blobs, and a second look at what differs.
 
 mod again;
+mod asked;
 mod first;
 mod stands;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+pub use asked::first_ids;
 
 use again::{look_again_at_files, look_again_at_rows, look_again_at_stored};
 use first::Differences;
@@ -170,7 +173,9 @@ impl Merging {
             Some(files) => files.finish(absent)?,
             None => (None, absent.clone(), None),
         };
-        let verified = report.end(self.passed.tally, &absent, gone)?;
+        let unknown = asked::unknown(world, &self.passed.tally);
+        let verified = Verified { unknown, ..report.end(self.passed.tally, &absent, gone)? };
+        asked::refuse_if_all_are_unknown(world, &verified)?;
         Ok(Verified { files, manifest, old: self.old, ..verified })
     }
 }

@@ -17,6 +17,8 @@ pub enum Nothing {
     Digest,
     /// A row was recovered after a crash, and could not be decided again: its outcome keeps no notes.
     Notes,
+    /// `--target-alters` names a column of it: what a trigger is known to change is not compared.
+    TargetAlters,
 }
 
 impl Nothing {
@@ -28,6 +30,7 @@ impl Nothing {
                 "the outcome or the source has no MD5 of the file: only its length was compared"
             }
             Self::Digest => "the outcome keeps no digest of the file's bytes",
+            Self::TargetAlters => "--target-alters leaves out a column that it compares",
             Self::Notes => "the row was recovered after a crash, and its outcome keeps no notes",
         }
     }

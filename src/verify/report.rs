@@ -100,6 +100,7 @@ impl Absent {
             Lack::Blobs => self.blobs.clone().unwrap_or_else(|| "the blobs cannot be listed".to_owned()),
             Lack::Sources => self.sources.join("; "),
             Lack::SourceFile => "the source no longer holds the file, or it may not be read".to_owned(),
+            Lack::SourceSilent => "the account of the source gave no answer while its files were read".to_owned(),
             Lack::Bytes => self.bytes.clone().unwrap_or_else(|| "the blob's bytes cannot be read".to_owned()),
             Lack::Statuses => {
                 "the receipt is of rows as they were read, and more statuses of Turnitin may have stood then than can be \

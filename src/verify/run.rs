@@ -76,6 +76,8 @@ pub struct Verified {
     pub manifest: Option<tempfile::NamedTempFile>,
     /// The rows that were compared long before the result.
     pub old: Option<OldRows>,
+    /// Attempts that were asked for and that the run does not know, in their order.
+    pub unknown: Vec<AttemptId>,
 }
 
 /// Rows that were compared more than a day before the result, as by a process that was killed.

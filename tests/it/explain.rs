@@ -99,20 +99,58 @@ fn every_text_says_what_it_means_how_to_see_it_and_what_to_do() {
     assert!(text("no_such_code").is_none());
 }
 
-/// Two commands repair what a check named, and they are the same wherever they are printed.
+/// The commands of a text, each on a line of its own.
+fn commands_of(markdown: &'static str) -> Vec<&'static str> {
+    markdown
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with("rogo-"))
+        .collect()
+}
+
+/// Two commands repair what a check named, and they are the same wherever they are printed. What was changed after the run they
+/// leave: the command that removes it comes later, and not of the whole file of differences.
 #[test]
-fn the_commands_that_repair_are_the_same_in_every_text_and_remove_what_was_changed_after_the_run() {
-    let of = |word: &str, markdown: &'static str| {
-        let line = markdown.lines().find(|line| line.starts_with("    rogo-migrate ") && line.contains(word));
-        line.map(str::to_owned)
-    };
-    let repairs: Vec<_> = TEXTS
-        .iter()
-        .filter_map(|text| Some((of(" rollback ", text.markdown)?, of(" run ", text.markdown)?)))
-        .collect();
+fn the_commands_that_repair_are_the_same_in_every_text_and_leave_what_was_changed_after_the_run() {
+    let moves_again = |commands: &Vec<&str>| commands.iter().any(|line| line.contains(" run "));
+    let repairs: Vec<Vec<&str>> =
+        TEXTS.iter().map(|text| commands_of(text.markdown)).filter(moves_again).collect();
     assert!(repairs.len() > 40, "{}", repairs.len());
     assert_eq!(repairs.iter().collect::<BTreeSet<_>>().len(), 1, "{repairs:?}");
-    assert!(repairs[0].0.contains(" --force-touched "), "{repairs:?}");
+    let [rollback, run, forced] = repairs[0].as_slice() else { panic!("three commands: {repairs:?}") };
+    let failures = "--attempts verification_failures.csv";
+    for (line, verb) in [(rollback, " rollback "), (run, " run ")] {
+        assert!(line.contains(verb) && line.contains(failures), "{line}");
+        assert!(!line.contains("--force-touched"), "{line}");
+    }
+    assert!(
+        forced.contains(" --force-touched ") && !forced.contains("verification_failures.csv"),
+        "{forced}"
+    );
+    let markdown = text("grade_final").unwrap().markdown;
+    for says in
+        ["labelled `changed_after`", "`verify --accept`", "with everything that people and the application"]
+    {
+        assert!(markdown.contains(says), "{says:?} is not said");
+    }
+}
+
+/// In the target all is well: a rollback would remove the right copy, and no run could bring it back.
+#[test]
+fn no_rollback_is_printed_for_a_source_that_changed() {
+    for code in ["source_unchanged", "source_files_unchanged"] {
+        let markdown = text(code).unwrap().markdown;
+        assert_eq!(commands_of(markdown), Vec::<&str>::new(), "{code}");
+        assert!(markdown.contains("Leave ") || markdown.contains(" leave "), "{code}");
+    }
+}
+
+#[test]
+fn exit_69_says_what_it_means_of_verify() {
+    let markdown = text("69").unwrap().markdown;
+    for says in ["VERIFIED IN PART", "`not_possible`", "deploy/RUNNING.md"] {
+        assert!(markdown.contains(says), "{says:?} is not said");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod run_store;
 mod second_look;
 mod self_test;
 mod shards;
+mod silent;
 mod states;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,7 +27,10 @@ use crate::{
     },
     settings::{Part, VerifySettings},
     verify::{
-        blobs::{Storage, sources::MOST_LOOKS},
+        blobs::{
+            Storage,
+            sources::{MOST_LOOKS, SILENT_FOR},
+        },
         content::{
             Content, Portion,
             manifest::{Manifest, ManifestDraft},
@@ -95,12 +98,16 @@ impl Places {
             manifest: self.manifest.as_ref(),
         };
         let reads = asked.verify.level == Level::Content;
+        // In part (69) a pod ends for good, and what passes is worth waiting for.
+        let settings = asked.settings;
+        let silent_for = if settings.pod.name.is_some() { settings.work.give_up_after } else { SILENT_FOR };
         (asked.verify.level > Level::Rows).then_some(Storage {
             target: &self.target,
             source: &self.source,
             run: &asked.plan.run,
             rows: asked.plan.last_row(),
             most_looks: if reads { u64::MAX } else { MOST_LOOKS },
+            silent_for,
             by_manifest: self.manifest.is_some(),
             content: reads.then_some(content),
         })

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use super::Asked;
 use crate::{
     commands::{host::host, json::json},
-    domain::AttemptId,
     exit::Stop,
     report::{events::Event, grid::count},
     run::{
@@ -18,6 +17,7 @@ use crate::{
     },
     telemetry,
     verify::{
+        merging::first_ids,
         report::result,
         run::{OldRows, Verified},
     },
@@ -26,9 +26,9 @@ use crate::{
 impl Asked<'_> {
     /// The document without who verified, and without its verdict.
     pub(super) fn told(&self, verified: &Verified, began_at: DateTime<Utc>) -> Verification {
-        let Self { verify, plan, summary, attempts, .. } = *self;
+        let Self { verify, plan, summary, .. } = *self;
         let is_complete = summary.result == RunResult::Complete;
-        let result = result(&verified.checks, is_complete);
+        let result = result(&verified.checks, is_complete && verified.unknown.is_empty());
         let mut remarks = Vec::new();
         if !is_complete {
             remarks.push(format!(
@@ -43,11 +43,10 @@ impl Asked<'_> {
             let columns: Vec<String> = altered.iter().map(ToString::to_string).collect();
             remarks.push(format!("not compared, because target-alters names them: {}", columns.join(", ")));
         }
-        let unknown_attempts: Vec<AttemptId> = attempts
-            .map(|asked| asked.difference(&verified.tally.met).copied().collect())
-            .unwrap_or_default();
+        let unknown_attempts = verified.unknown.clone();
         if !unknown_attempts.is_empty() {
-            remarks.push(format!("{} of the attempts asked for are not in this run", unknown_attempts.len()));
+            let (unknown, ids) = (unknown_attempts.len(), first_ids(&unknown_attempts));
+            remarks.push(format!("{unknown} of the attempts asked for are not in this run ({ids})"));
         }
         let [migrated, failed, skipped] = verified.tally.fates;
         Verification {

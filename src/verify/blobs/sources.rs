@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::join_all, stream};
 
 use super::wanted::{Seen, Wanted, WantedFile};
 use crate::{
@@ -23,7 +23,8 @@ const AT_A_TIME: usize = 32;
 /// requests however many files there are. Level content asks for each file anyway.
 pub const MOST_LOOKS: u64 = 100_000;
 
-/// An account, or a warehouse, that gives no answer for so long is gone, as far as a verification can know.
+/// An account, or a warehouse, that gives no answer for so long is gone, as far as a person's verification can know. In a pod an
+/// account is waited for as long as for anything else that may pass.
 pub const SILENT_FOR: Duration = Duration::from_secs(20);
 
 /// What may pass at a look at one file is waited for so long.
@@ -46,12 +47,13 @@ fn passing(way: &Way) -> Option<Fault> {
     Some(Fault::new(Service::SourceBlobs, kind, way.not_listed.clone().unwrap_or_default()))
 }
 
-/// Deals the files by the names of their blobs, without a look at their sources.
+/// Deals the files by the names of their blobs: none of their sources is asked for.
 pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
     let mut dealt = Buckets::new(buckets)?;
     for bucket in 0..buckets {
         wanted.by_source.read(bucket, |(_, file): (u32, WantedFile)| {
+            let file = WantedFile { source: Seen::NotAsked, ..file };
             dealt.push(file.key(in_folder).bucket(buckets), &file)
         })?;
     }
@@ -60,15 +62,16 @@ pub fn without_sources(wanted: &Wanted, in_folder: bool) -> Result<Sourced, Faul
 
 /// Lists the sources, and deals the files by the names of their blobs. Each file of a container that may not be listed is looked
 /// at, if there are at most `most_looks`; so is each version and snapshot, which no listing shows. A fault that may pass ends the
-/// verification: it is no reason for a check that is not possible.
+/// verification: it is no reason for a check that is not possible, unless the account gave no answer for `silent_for`.
 pub async fn look_at_sources(
     source: &dyn Source,
     wanted: &Wanted,
     in_folder: bool,
     most_looks: u64,
+    silent_for: Duration,
 ) -> Result<Sourced, Fault> {
     let buckets = wanted.by_source.len();
-    let mut listed = listed_patiently(source, wanted).await?;
+    let mut listed = listed_patiently(source, wanted, silent_for).await?;
     if let Some(fault) = listed.ways.iter().find_map(passing) {
         return Err(fault);
     }
@@ -81,9 +84,8 @@ pub async fn look_at_sources(
         wanted.by_source.read(bucket, |(container, file): (u32, WantedFile)| {
             let way = listed.ways.get(container as usize);
             match (&file.url, way) {
-                (Some(url), Some(_)) if is_of_the_past(url) => {
-                    let is_due = wanted.of_the_past <= most_looks;
-                    if is_due {
+                (Some(url), Some(way)) if is_of_the_past(url) => {
+                    if wanted.of_the_past <= most_looks && !way.is_silent {
                         due.push(file);
                     } else {
                         seen.push(WantedFile { source: Seen::NotListed, ..file });
@@ -153,23 +155,21 @@ async fn looked_at(
     Ok(looked_at)
 }
 
-/// Lists the sources; an account that is silent may be away for a moment only.
-async fn listed_patiently(source: &dyn Source, wanted: &Wanted) -> Result<Listed, Fault> {
+/// Lists the sources; an account that is silent may be away for a moment only: it is asked again for `silent_for`.
+async fn listed_patiently(
+    source: &dyn Source,
+    wanted: &Wanted,
+    silent_for: Duration,
+) -> Result<Listed, Fault> {
     let list = || {
         let containers = (0..).zip(wanted.containers.iter().cloned()).collect();
         list_all(source, containers, wanted.by_source.len())
     };
     let listed = list().await?;
-    for (way, container) in listed.ways.iter().zip(&wanted.containers) {
-        if !way.is_silent {
-            continue;
-        }
-        match within(SILENT_FOR, || first_page(source, container)).await {
-            Err(fault) if fault.is_silence() => {}
-            Ok(()) | Err(_) => return list().await,
-        }
-    }
-    Ok(listed)
+    let silent = listed.ways.iter().zip(&wanted.containers).filter(|(way, _)| way.is_silent);
+    let asked = silent.map(|(_, container)| within(silent_for, || first_page(source, container)));
+    let is_silence = |asked: &Result<(), Fault>| asked.as_ref().is_err_and(Fault::is_silence);
+    if join_all(asked).await.iter().all(is_silence) { Ok(listed) } else { list().await }
 }
 
 async fn first_page(source: &dyn Source, container: &Container) -> Result<(), Fault> {

@@ -44,8 +44,9 @@ enum Listing {
     Refused(String),
 }
 
-/// Lists what the writers of the run may have written, `files` files or so; why not, if that is refused. Below each writer it takes
-/// requests, so that of many writers the whole folders are listed, unless that turns out to be longer: other files lie there too.
+/// Lists what the writers of the run may have written, `files` files or so; why not, if that is refused. Below each writer a service
+/// takes requests, so that of many writers the whole folders are listed, unless that turns out to be longer, or is refused: other
+/// files lie there too. A folder gives all files below a prefix at once: it is only asked for those of the writers.
 pub async fn list_target(
     target: &Arc<dyn Blobs>,
     writers: &BTreeSet<WriterId>,
@@ -55,10 +56,10 @@ pub async fn list_target(
     let prefixes: Vec<String> = UncleanWriters::all(writers).blob_prefixes().collect();
     let folders = FileKind::ALL.map(|kind| format!("{}/", kind.folder()));
     let (most, mut given_up) = (prefixes.len() as u64, 0);
-    if most > folders.len() as u64 + files / PAGE {
+    if !target.is_folder() && most > folders.len() as u64 + files / PAGE {
         match list(target, folders.into(), most, (writers, buckets)).await? {
             Listing::Done(listed) => return Ok(Ok(listed)),
-            Listing::Refused(why) => return Ok(Err(why)),
+            Listing::Refused(_) => {}
             Listing::TooLong(requests) => given_up = requests,
         }
     }

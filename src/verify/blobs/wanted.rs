@@ -29,6 +29,8 @@ pub enum Seen {
     Gone,
     /// Its container cannot be listed.
     NotListed,
+    /// It is not asked for: the bytes are compared with a manifest.
+    NotAsked,
     /// The input row that names it is not there.
     #[default]
     NotNamed,

@@ -69,10 +69,10 @@ pub fn blob(file: &WantedFile, run: &RunName, found: Option<&BlobInfo>, findings
     md5(file, found, findings);
 }
 
-/// Why nothing is known of the source.
+/// Why nothing is known of the source, although it is asked for.
 fn lack(source: &Seen) -> Option<Lack> {
     match source {
-        Seen::There { .. } => None,
+        Seen::There { .. } | Seen::NotAsked => None,
         Seen::Gone => Some(Lack::SourceFile),
         Seen::NotListed => Some(Lack::Sources),
         Seen::NotNamed => Some(Lack::Inputs),
@@ -123,7 +123,11 @@ fn md5(file: &WantedFile, found: &BlobInfo, findings: &mut Findings) {
             let stored = found.md5.map_or_else(String::new, md5_hex);
             compare(file, check, "stored MD5", &md5_hex(want), &stored, findings);
         }
-        None => findings.nothing(check, Nothing::Md5),
+        // Of a source that was not seen it is not known whether it has one.
+        None => match lack(&file.source) {
+            Some(lack) => findings.lacking(check, lack),
+            None => findings.nothing(check, Nothing::Md5),
+        },
     }
 }
 

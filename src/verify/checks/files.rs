@@ -178,7 +178,7 @@ fn blob(
     let blob = text(row, "azure_blob_name");
     for column in ["file_url", "azure_blob_url"] {
         let leads = leads_to(text(row, column), &ground.settings.url_base, blob);
-        findings.holds(CheckId::FileUrls, leads, Kind::Changed, || {
+        findings.column_holds(CheckId::FileUrls, (Table::Files, column), leads, || {
             format!(
                 "submission_files.{column} (row {}) is not the container's URL and the blob's name",
                 place(file)
@@ -188,11 +188,12 @@ fn blob(
     match name {
         Ok(name) => {
             let writer = writer_of(blob, file.kind, attempt, file.order, &name);
-            findings.holds(CheckId::FileBlobNames, writer.is_some(), Kind::Changed, || {
+            let column = (Table::Files, "azure_blob_name");
+            findings.column_holds(CheckId::FileBlobNames, column, writer.is_some(), || {
                 format!("submission_files.azure_blob_name (row {}) is not the name of this file", place(file))
             });
             let is_ours = writer.is_none_or(|id| id.parse().is_ok_and(|id| ground.writers.contains(&id)));
-            findings.holds(CheckId::FileBlobNames, is_ours, Kind::Changed, || {
+            findings.column_holds(CheckId::FileBlobNames, column, is_ours, || {
                 format!(
                     "submission_files.azure_blob_name (row {}) names a writer that this run does not know",
                     place(file)
@@ -212,11 +213,11 @@ fn leads_to(url: &str, base: &str, blob: &str) -> bool {
 /// Each size is a size; together they are what the outcome names, as far as rounding lets them be compared. An outcome
 /// that names the length of each file is compared file by file.
 fn sizes(outcome: &Migrated, expected: &[ExpectedFile], stored: &StoredSubmission, findings: &mut Findings) {
-    let check = CheckId::FileSizes;
+    let (check, column) = (CheckId::FileSizes, (Table::Files, "file_size"));
     let mut sum = 0;
     for row in &stored.files {
         let read = tenths_of(text(row, "file_size"));
-        findings.holds(check, read.is_some(), Kind::Changed, || {
+        findings.column_holds(check, column, read.is_some(), || {
             "submission_files.file_size is no size in MB".to_owned()
         });
         sum += read.unwrap_or_default();
@@ -228,7 +229,7 @@ fn sizes(outcome: &Migrated, expected: &[ExpectedFile], stored: &StoredSubmissio
     let most = (stored.files.len() as u128).div_ceil(2);
     let differ = sum.abs_diff(tenths(outcome.bytes));
     let holds = if stored.files.len() == 1 { differ == 0 } else { differ <= most };
-    findings.holds(check, holds, Kind::Changed, || {
+    findings.column_holds(check, column, holds, || {
         "submission_files.file_size: the files together are not as long as the outcome says".to_owned()
     });
 }

@@ -3,7 +3,7 @@
 use super::{
     super::{
         expect::text::{equal_key, trim, words},
-        findings::{Findings, Kind, Lack, Place, Want},
+        findings::{Findings, Lack, Place, Want},
         rows::{Beside, StoredSubmission},
         table::CheckId,
     },
@@ -48,7 +48,7 @@ pub fn assessment(
     }
     let name = super::assessment(ground, stored).map(|(name, _)| name);
     let holds = name.is_some_and(|name| is_of(ground, &report.exercise, version, name));
-    findings.holds(check, holds, Kind::Changed, || {
+    findings.column_holds(check, (Table::Grades, "assessment_id"), holds, || {
         "submission_grades.assessment_id is not the assessment of exercise and unit version".to_owned()
     });
 }
@@ -80,7 +80,7 @@ pub fn malpractice(
                 _ => None,
             };
             let holds = text.is_some_and(|text| trim(text) == level);
-            findings.holds(check, holds, Kind::Changed, || {
+            findings.column_holds(check, (table, place.column), holds, || {
                 format!("{place} is not the level that the grade names")
             });
         }

@@ -58,7 +58,8 @@ fn one(
         [section] => stored.marks.iter().position(|row| row.text(section_place()) == Some(*section)),
         _ => None,
     };
-    findings.holds(CheckId::MarksSections, found.is_some(), Kind::Changed, || {
+    let column = (Table::Marks, "section_id");
+    findings.column_holds(CheckId::MarksSections, column, found.is_some(), || {
         "submission_section_marks.section_id: no row stands at the section that a score's label names"
             .to_owned()
     });

@@ -6,6 +6,7 @@ use futures_util::TryStreamExt;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
+use super::silence::Silence;
 use crate::{
     domain::{Digest, md5_hex},
     ports::{Backoff, BlobReader, Blobs, Fault, FaultKind, Patience, Retry, Service, Source, pause},
@@ -35,36 +36,40 @@ pub enum Side {
     Absent,
     /// It is there, and may or can not be read; why.
     Unreadable(String),
+    /// Its account gives no answer.
+    Silent,
 }
 
-/// Reads the blob, and its source if there is one to read it by.
+/// Reads the blob, and its source if there is one to read it by, with what is known of the accounts that give no answer.
 pub async fn read_both(
     target: Arc<dyn Blobs>,
-    source: Option<Arc<dyn Source>>,
+    source: Option<(Arc<dyn Source>, Arc<Silence>)>,
     file: WantedFile,
 ) -> Result<(WantedFile, (Side, Option<Side>)), Fault> {
     // The MD5 is only compared with that of an outcome which keeps no SHA-256.
     let with_md5 =
         file.recorded.as_ref().is_some_and(|recorded| recorded.sha256.is_none() && recorded.md5.is_some());
     let of_source = async {
-        let (Some(source), Some(url)) = (&source, &file.url) else { return Ok(None) };
-        read(Service::SourceBlobs, false, || async move { source.get(url).await.map(Some) }).await.map(Some)
+        let (Some((source, silence)), Some(url)) = (&source, &file.url) else { return Ok(None) };
+        read(Service::SourceBlobs, false, || silence.open(source.as_ref(), url)).await.map(Some)
     };
-    let of_target = read(Service::TargetBlobs, with_md5, || target.get(&file.blob));
+    let of_target = read(Service::TargetBlobs, with_md5, || async {
+        Ok(target.get(&file.blob).await?.ok_or(Side::Absent))
+    });
     let both = tokio::try_join!(of_target, of_source)?;
     Ok((file, both))
 }
 
-/// A fault that may pass is waited for; one that does not is the file's own.
+/// A fault that may pass is waited for; one that does not is the file's own. `open` gives a reader, or what is known without one.
 async fn read<F>(service: Service, with_md5: bool, mut open: impl FnMut() -> F) -> Result<Side, Fault>
 where
-    F: Future<Output = Result<Option<BlobReader>, Fault>>,
+    F: Future<Output = Result<Result<BlobReader, Side>, Fault>>,
 {
     let mut patience = Patience::new(Backoff::OPERATION);
     loop {
         let read = match open().await {
-            Ok(None) => return Ok(Side::Absent),
-            Ok(Some(reader)) => digest(reader, service, with_md5).await,
+            Ok(Err(side)) => return Ok(side),
+            Ok(Ok(reader)) => digest(reader, service, with_md5).await,
             Err(fault) => Err(fault),
         };
         let fault = match read {

@@ -9,6 +9,7 @@ use super::{
     Against, Content, compare,
     manifest::{self, Manifest, ManifestDraft, ManifestLine},
     read::{Side, read_both},
+    silence::Silence,
 };
 use crate::{
     domain::AttemptId,
@@ -115,12 +116,14 @@ pub struct Reading<'a> {
     /// A range of rows, and the lines that the manifest has of it.
     known: Option<(usize, Lines)>,
     read: Read,
+    silence: Arc<Silence>,
 }
 
 impl<'a> Reading<'a> {
     /// Nothing was read yet.
     pub fn new(storage: Storage<'a>, content: Content<'a>) -> Self {
-        Self { storage, content, known: None, read: Read::default() }
+        let silence = Arc::new(Silence::of(storage.silent_for));
+        Self { storage, content, known: None, read: Read::default(), silence }
     }
 
     /// What was read since it was last asked for.
@@ -133,11 +136,13 @@ impl<'a> Reading<'a> {
         let mut due: Vec<WantedFile> = files.into_iter().filter(|file| self.asks_for(file)).collect();
         due.sort_unstable_by_key(|file| (file.row, file.order));
         let (target, source) = (self.storage.target, self.storage.source);
-        let source = self.content.manifest.is_none().then_some(source);
+        let silence = Arc::clone(&self.silence);
+        let source = self.content.manifest.is_none().then_some((source, &silence));
         let mut done = stream::iter(due)
             .map(|file| {
                 // A task of its own, so that the digests of several files run at once.
-                joined(tokio::spawn(read_both(Arc::clone(target), source.map(Arc::clone), file)))
+                let source = source.map(|(source, silence)| (Arc::clone(source), Arc::clone(silence)));
+                joined(tokio::spawn(read_both(Arc::clone(target), source, file)))
             })
             .buffered(AT_A_TIME);
         while let Some((file, (target, source))) = done.try_next().await? {
@@ -156,7 +161,7 @@ impl<'a> Reading<'a> {
                     self.read.lines.push(ManifestLine::of(&file, &bytes));
                 }
                 Side::Unreadable(why) => self.read.unreadable = Some(why),
-                Side::Absent => {}
+                Side::Absent | Side::Silent => {}
             }
             each((file.row, file.attempt), findings);
         }

@@ -74,7 +74,8 @@ pub(super) fn one(
     }
     let (user, code, context) = key;
     let is_derived = row.id() == enforcement_id(user, code, context);
-    findings.holds(check, is_derived || images.contains(row.id()), Kind::Changed, || {
+    let id = (Table::Enforcements, "id");
+    findings.column_holds(check, id, is_derived || images.contains(row.id()), || {
         "malpractice_enforcements.id is not derived from learner, assessment and context".to_owned()
     });
     values(rule, row, ground, findings);
@@ -103,7 +104,8 @@ fn values(rule: &Rule, row: &StoredRow, ground: &Ground<'_>, findings: &mut Find
             Some(Some(most)) => Want::Int(most.into()),
         },
     );
-    findings.holds(check, level.is_some_and(|level| trim(level) == rule.level), Kind::Changed, || {
+    let is_named = level.is_some_and(|level| trim(level) == rule.level);
+    findings.column_holds(check, (Table::Enforcements, "malpractice_level_id"), is_named, || {
         format!("{} is not the level that the grade names", at("malpractice_level_id"))
     });
 }

@@ -108,6 +108,7 @@ impl<'a> Report<'a> {
             files: None,
             manifest: None,
             old: None,
+            unknown: Vec::new(),
         })
     }
 }

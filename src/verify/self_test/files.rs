@@ -21,6 +21,7 @@ use crate::{
     verify::{
         blobs::{
             Storage, look_at, look_for_surplus_blobs,
+            sources::SILENT_FOR,
             target::clear,
             wanted::{WantedFile, Wanting},
         },
@@ -214,8 +215,9 @@ impl Test<'_> {
     async fn look(&self) -> Result<(Seen, Tally), Stop> {
         let Places { scratch, source, run, rows, .. } = *self.places;
         let content = Some(Content { portion: None, only_unproven: false, manifest: None });
-        let (most_looks, by_manifest) = (u64::MAX, false);
-        let storage = Storage { target: scratch, source, run, rows, most_looks, by_manifest, content };
+        let (most_looks, silent_for, by_manifest) = (u64::MAX, SILENT_FOR, false);
+        let target = scratch;
+        let storage = Storage { target, source, run, rows, most_looks, silent_for, by_manifest, content };
         let mut wanting = Wanting::new(rows)?;
         for file in &self.files {
             wanting.push(file)?;

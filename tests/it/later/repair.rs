@@ -1,10 +1,10 @@
-//! What verify names is repaired by two commands, and the commands of the documents do what they say.
+//! What verify names is repaired by the commands that `explain` prints, and the commands of the documents do what they say.
 
 use super::{plain_sample, skipped};
 use crate::support::{
     app::{Ended, TestApp},
     csv::Csv,
-    documents::{commands, follow},
+    documents::{commands, follow, shell},
 };
 
 const RUNNING: &str = "deploy/RUNNING.md";
@@ -33,6 +33,7 @@ async fn printed(app: &TestApp<'_>, check: &str, failures: &str) -> Vec<String> 
     let commands = lines.filter(|line| line.starts_with("rogo-migrate "));
     let typed = |line: &str| {
         line.replace("verification_failures.csv", failures)
+            .replace("--attempts FILE", "--attempts wrong.txt")
             .replace("TEXT", "'verify named them'")
             .replace("NAME", "repair --out repair")
     };
@@ -40,7 +41,7 @@ async fn printed(app: &TestApp<'_>, check: &str, failures: &str) -> Vec<String> 
 }
 
 #[tokio::test]
-async fn differences_that_verify_named_are_gone_after_two_commands_and_a_second_verify() {
+async fn differences_that_verify_named_are_gone_after_the_printed_commands_and_a_second_verify() {
     let sample = plain_sample(40, 73).await;
     let app = TestApp::without_cluster(&sample).await;
     app.run(&["run", "--run", "rogo", "--out", "rogo"]).await.expect(0);
@@ -67,16 +68,17 @@ async fn differences_that_verify_named_are_gone_after_two_commands_and_a_second_
 
     let failures = "rogo/verification_failures.csv";
     let removers = app.database.removers_url();
-    let dry = app.run_as(&removers, &["rollback", "--out", "dry", "--attempts", failures]).await;
-    assert_eq!(
-        dry.code,
-        Some(69),
-        "what was changed after the run needs a person's decision: {}",
-        dry.stdout
-    );
     let printed = printed(&app, "marks_values", failures).await;
-    let [rollback, run] = printed.as_slice() else { panic!("two commands: {printed:?}") };
-    follow(&app, rollback, &removers).await;
+    let [rollback, run, forced] = printed.as_slice() else { panic!("three commands: {printed:?}") };
+    // What was changed after the run needs a person's decision.
+    shell(&app, rollback, &[("DATABASE_URL", &removers)]).await.expect(69);
+    let left = Csv::of(&app.result("rolled_back.csv"));
+    let (attempt, result) = (left.place("Attempt ID"), left.place("Result"));
+    let left: Vec<&str> =
+        left.rows.iter().filter(|row| row[result] == "kept").map(|row| &*row[attempt]).collect();
+    assert!(ids[..2].iter().all(|id| left.contains(&id.as_str())), "{left:?}");
+    std::fs::write(app.out.path().join("wrong.txt"), left.join("\n")).unwrap();
+    follow(&app, forced, &removers).await;
     follow(&app, run, &app.database.url()).await;
     let mut moved = app.migrated_in("repair");
     moved.sort();

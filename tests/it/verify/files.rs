@@ -54,9 +54,40 @@ async fn only_the_attempts_of_a_file_are_verified_and_unknown_ones_are_listed() 
 
     let list = app.out.path().join("list");
     fs::write(&list, format!("{}\n2147483647\n", all[2])).unwrap();
-    let ended = verify(&app, &["--attempts", list.to_str().unwrap()]).await.expect(0);
+    let ended = verify(&app, &["--attempts", list.to_str().unwrap()]).await.expect(69);
     assert!(ended.stdout.contains("attempts that this run does not know: 2147483647"), "{}", ended.stdout);
-    assert_eq!(verification(&app)["unknown_attempts"], json!([2_147_483_647]));
+    let result = verification(&app);
+    assert_eq!((&result["result"], &result["rows_compared"]), (&json!("VERIFIED IN PART"), &json!(1)));
+    assert_eq!(result["unknown_attempts"], json!([2_147_483_647]));
+    let verdict = result["verdict"].as_str().unwrap();
+    let says = "nothing differs; 1 of the attempts asked for are not in this run (2147483647)";
+    assert!(verdict.contains(says), "{verdict}");
+}
+
+/// The wrong file, or the wrong run: a verdict about no row would read as a proof.
+#[tokio::test]
+async fn attempts_of_which_the_run_knows_none_are_refused_by_their_ids_and_leave_the_last_result() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &[]).await.expect(0);
+    let before = verification(&app);
+    let list = app.out.path().join("list");
+    let ids: Vec<String> = (2_147_483_640..2_147_483_647).map(|id| id.to_string()).collect();
+    fs::write(&list, ids.join("\n")).unwrap();
+    let arguments = ["--attempts", list.to_str().unwrap()];
+    for level in ["rows", "blobs"] {
+        let ended = verify(&app, &[&arguments[..], &["--level", level]].concat()).await.expect(64);
+        let says = "none of the 7 ids (2147483640, 2147483641, 2147483642, 2147483643, 2147483644, …)";
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "", "no verdict");
+    }
+    assert_eq!(verification(&app), before);
+    // In parts: the process that ends last refuses them.
+    fs::write(&list, "2147483647\n").unwrap();
+    verify(&app, &[&arguments[..], &["--shard", "0/2"]].concat()).await.expect(64);
+    fs::write(&list, format!("{}\n", app.migrated()[0])).unwrap();
+    verify(&app, &arguments).await.expect(0);
 }
 
 #[tokio::test]

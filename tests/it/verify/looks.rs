@@ -1,12 +1,14 @@
 //! Level blobs looks at few sources one by one: the requests of that level do not grow with the files.
 
 use rogo_migrate::{
-    ports::BlobInfo,
+    ports::{BlobInfo, FaultKind},
     verify::blobs::{
-        sources::{Sourced, look_at_sources},
+        sources::{SILENT_FOR, Sourced, look_at_sources},
         wanted::{Seen, WantedFile, Wanting},
     },
 };
+
+use tokio::time::Instant;
 
 use crate::support::fakes::{InMemorySource, attempt};
 
@@ -37,7 +39,7 @@ async fn seen_by(
         wanting.push(&file).unwrap();
     }
     let wanted = wanting.finish().unwrap();
-    let sourced = look_at_sources(source, &wanted, false, most_looks).await.unwrap();
+    let sourced = look_at_sources(source, &wanted, false, most_looks, SILENT_FOR).await.unwrap();
     let mut all = Vec::new();
     for bucket in 0..wanted.by_source.len() {
         sourced
@@ -100,4 +102,18 @@ async fn versions_and_snapshots_are_looked_at_if_they_are_few_and_else_it_is_sai
     for part in ["of 4 files name a version", "too many", "level content"] {
         assert!(why.contains(part), "{part:?} is not said in {why}");
     }
+}
+
+/// Each version would be waited for, for minutes, and then end the verification.
+#[tokio::test(start_paused = true)]
+async fn versions_in_an_account_that_gives_no_answer_are_not_looked_at_and_the_account_is_waited_for_once() {
+    let source = InMemorySource::default();
+    source.fail("files.example", FaultKind::Unavailable);
+    let began = Instant::now();
+    let behind = |row| if row < 4 { "?versionid=1" } else { "" };
+    let (sourced, all) = seen_by(&source, 6, behind).await;
+    assert_eq!(all, vec![Seen::NotListed; 6]);
+    let [why] = sourced.not_listed.as_slice() else { panic!("{:?}", sourced.not_listed) };
+    assert!(why.contains("could not be listed"), "{why}");
+    assert!(began.elapsed() <= SILENT_FOR, "{:?}", began.elapsed());
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use super::{check, corruptions::in_folders, failures, small, small_files, verification, verify};
 use crate::support::{
     app::{Sample, TestApp},
@@ -233,8 +235,21 @@ async fn columns_that_triggers_are_known_to_alter_are_left_out_and_every_other_o
     let columns = "submission_grades.final_grade,submission_files.file_name,assignment_submissions.email";
     app.set("ROGO_TARGET_ALTERS", columns);
     app.run(&["run"]).await.expect(0);
-    let ended = verify(&app, &[]).await.expect(0);
+    let ended = verify(&app, &[]).await.expect(69);
     assert!(ended.stdout.contains("not compared, because target-alters names them: "), "{}", ended.stdout);
+    let result = verification(&app);
+    let line = |name: &str| check(&result, name);
+    let all = &line("grade_percentage")["compared"];
+    // It compares no other column.
+    let grade = line("grade_final");
+    assert_eq!((&grade["compared"], &grade["nothing_to_compare_with"]), (&json!(0), all), "{grade}");
+    assert!(grade["not_possible"].as_str().is_some_and(|why| why.contains("--target-alters")), "{grade}");
+    for name in ["file_names", "submission_learner"] {
+        let other = line(name);
+        assert_eq!((&other["compared"], &other["nothing_to_compare_with"]), (all, all), "{other}");
+        assert_eq!(other["not_possible"], Value::Null, "{other}");
+    }
+    assert_eq!(line("grade_percentage")["nothing_to_compare_with"], json!(0));
     let attempt = app.migrated().swap_remove(0);
     let sql = format!(
         "update submission_grades set percentage_score = percentage_score + 1 where submission_id =

@@ -5,7 +5,7 @@ use std::{
     fs,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     blobs::{Folder, files},
@@ -119,4 +119,20 @@ async fn a_source_account_that_is_gone_leaves_all_that_needs_no_source() {
     for name in ["blob_present", "blob_length", "receipt_unchanged"] {
         assert_eq!(check(&result, name)["not_possible"], Value::Null, "{name}");
     }
+
+    // The bytes in the target are read all the same.
+    let ended = verify(&app, &["--level", "content"]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART at level content"), "{}", ended.stdout);
+    let result = verification(&app);
+    let (line, files) = (check(&result, "content_source"), &result["files"]);
+    assert!(line["not_possible"].as_str().is_some_and(|why| why.contains("gave no answer")), "{line}");
+    assert_eq!((&line["compared"], &line["rows_not_possible"]), (&json!(0), &files["named"]), "{line}");
+    assert_eq!(files["content"]["read"], files["named"]);
+    for name in ["content_receipt", "blob_present", "blob_length", "receipt_unchanged"] {
+        assert_eq!(check(&result, name)["not_possible"], Value::Null, "{name}");
+    }
+
+    account.refuse(false);
+    let ended = verify(&app, &["--level", "content"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED TO THE BYTE"), "{}", ended.stdout);
 }

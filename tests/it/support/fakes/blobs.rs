@@ -58,12 +58,14 @@ pub struct InMemoryBlobs {
     state: Arc<Mutex<State>>,
     /// Whether it may be a place to which a service copies by itself.
     pub may_copy: bool,
+    /// Whether it says that it is a folder.
+    pub is_folder: bool,
 }
 
 impl InMemoryBlobs {
     /// An empty container; what is done with it goes to the journal as `<place>: <verb> <name>`.
     pub fn new(place: &'static str, service: Service, journal: Journal) -> Self {
-        Self { place, service, journal, state: Arc::default(), may_copy: false }
+        Self { place, service, journal, state: Arc::default(), may_copy: false, is_folder: false }
     }
 
     /// The next `times` puts fail.
@@ -206,6 +208,10 @@ impl Content {
 impl Blobs for InMemoryBlobs {
     fn location(&self) -> String {
         format!("memory://{}", self.place)
+    }
+
+    fn is_folder(&self) -> bool {
+        self.is_folder
     }
 
     fn url(&self, name: &str) -> String {
