@@ -184,7 +184,8 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
     quiet.still_held().await?;
     quiet.unclean_too(store, &recorded_by).await?;
     lost.record(store).await?;
-    merged.standing().publish(store, plan, &drafts.receipts).await?;
+    let balanced_at = Utc::now();
+    merged.standing().publish(store, plan, &drafts.receipts, balanced_at).await?;
     drafts.publish(store, context.out).await?;
     let totals = Totals {
         rows: plan.rows,
@@ -204,7 +205,7 @@ async fn merge(context: &FinalizeContext<'_>) -> Result<Merge, Stop> {
         writers,
         beats,
         unswept: None,
-        balanced_at: Utc::now(),
+        balanced_at,
         elapsed: began.elapsed(),
     };
     Ok(Merge { totals, quiet, lost: lost.attempts().clone() })

@@ -4,6 +4,7 @@ mod beat;
 mod controls;
 mod files;
 mod hand;
+mod joining;
 mod known;
 mod parts;
 mod result;
@@ -20,7 +21,7 @@ use crate::{
     exit::{End, Exit, Stop},
     inputs::read_attempts,
     report,
-    run::{Plan, RunStore, Summary, Verification, VerifyResult},
+    run::{Plan, RunStore, Standing, Summary, Verification, VerifyResult},
     settings::{Settings, VerifySettings},
     telemetry::{Step, step},
     verify::{
@@ -29,7 +30,10 @@ use crate::{
     },
 };
 
-use self::known::Known;
+use self::{
+    known::Known,
+    result::{Awaited, Found},
+};
 use super::{connect, json::json, own_inputs, patience::patiently};
 
 /// Connections to the target database.
@@ -44,24 +48,31 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
     let accepted = verify.accept.as_deref().map(selection::accepted).transpose()?.unwrap_or_default();
     let store = connect::run_store(settings)?;
     let results = connect::verify_store_elsewhere(settings)?.unwrap_or_else(|| store.clone());
-    let (plan, summary) = result::result(settings, verify.level, &store).await?;
+    let plan = result::plan(settings, &store).await?;
+    let awaited = Awaited { settings, verify, store: &store, plan: &plan };
+    awaited.wait().await?;
     connect::tell_purged(&store).await?;
     // Temporary tables belong to one session.
     let connections = if args.self_test { 1 } else { CONNECTIONS };
     let target =
         connect::database(settings, connections, &format!("{}/verify/{}", settings.run, std::process::id()))?;
-    let asked = Asked {
-        settings,
-        verify,
-        args,
-        store: &store,
-        results: &results,
-        plan: &plan,
-        summary: &summary,
-        attempts: attempts.as_ref(),
-        accepted: &accepted,
-    };
-    let telling = patiently(settings, async || asked.told_by(&target).await);
+    let telling = patiently(settings, async || {
+        // Before each try: a merge may have ended since.
+        let Found { summary, standing } = awaited.result().await?;
+        let asked = Asked {
+            settings,
+            verify,
+            args,
+            store: &store,
+            results: &results,
+            plan: &plan,
+            summary: &summary,
+            standing: &standing,
+            attempts: attempts.as_ref(),
+            accepted: &accepted,
+        };
+        Box::pin(asked.told_by(&target)).await
+    });
     let told = step(Step::Verify, plan.traceparent.as_ref(), Box::pin(telling)).await;
     target.close().await;
     match told? {
@@ -70,6 +81,7 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
             report::print(&message);
             Ok(End::done(message))
         }
+        Told::Open(message) => Err(Stop::new(Exit::Temporary, message)),
         Told::SelfTest(test) => self_test::print(&test, args.json),
     }
 }
@@ -114,8 +126,15 @@ struct Asked<'a> {
     results: &'a RunStore,
     plan: &'a Plan,
     summary: &'a Summary,
+    /// Which outcomes that result counts.
+    standing: &'a Standing,
     attempts: Option<&'a BTreeSet<AttemptId>>,
     accepted: &'a BTreeMap<AttemptId, Accepted>,
+}
+
+/// Whether other processes may have parts of the same verification.
+fn is_shared(settings: &Settings, verify: &VerifySettings) -> bool {
+    settings.pod.name.is_some() || verify.shard.is_some()
 }
 
 /// What a process tells.
@@ -123,10 +142,17 @@ enum Told {
     Verification(Box<Verification>),
     /// One of several parts is compared; another process merges.
     Part(String),
+    /// One of several parts is compared, and no process is going to merge.
+    Open(String),
     SelfTest(SelfTest),
 }
 
 impl Asked<'_> {
+    /// Whether no other process may share this verification.
+    fn is_alone(&self) -> bool {
+        !self.args.self_test && !is_shared(self.settings, self.verify)
+    }
+
     async fn told_by(&self, target: &PostgresReader) -> Result<Told, Stop> {
         let known = Known::read(self, target, self.attempts).await?;
         if self.args.self_test {

@@ -167,6 +167,8 @@ pub struct Fault {
     pub findings: Box<[Finding]>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
     pub before_asking: bool,
+    /// No host answered at the service's address: its name has none, or nothing takes connections there.
+    pub unreached: bool,
     /// Why this file alone cannot be read, for the row's message: without names of files.
     pub of_file: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -184,6 +186,7 @@ impl Fault {
             code: None,
             findings,
             before_asking: false,
+            unreached: false,
             of_file: None,
             source: None,
         }
@@ -205,15 +208,22 @@ impl Fault {
         Self { before_asking: self.kind != FaultKind::Fenced, ..self }
     }
 
+    /// The same fault, met because no host answered at the service's address.
+    #[must_use]
+    pub fn unreached(self) -> Self {
+        Self { unreached: true, ..self }
+    }
+
     /// The same fault for another caller that waited for the same answer; without its source, whose text is in `what`.
     #[must_use]
     pub fn again(&self) -> Self {
         let what =
             self.source().map_or_else(|| self.what.clone(), |source| format!("{}: {source}", self.what));
-        let (status, findings, before_asking) = (self.status, self.findings.clone(), self.before_asking);
+        let (status, findings) = (self.status, self.findings.clone());
+        let (before_asking, unreached) = (self.before_asking, self.unreached);
         let (code, of_file) = (self.code.clone(), self.of_file.clone());
         let fault = Self::new(self.service, self.kind.clone(), what);
-        Self { status, code, findings, before_asking, of_file, ..fault }
+        Self { status, code, findings, before_asking, unreached, of_file, ..fault }
     }
 
     /// Whether the service answered, if only to refuse.

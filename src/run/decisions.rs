@@ -22,14 +22,27 @@ pub async fn accepted(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decide
     Ok(attempts)
 }
 
-/// Attempts that were rolled back while the run stays valid, each with the decision.
+/// Attempts that were rolled back while the run stays valid, each with the newest such decision.
 pub async fn rolled_back(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decided>>, Fault> {
-    let mut attempts = BTreeMap::new();
+    rolled_back_if(store, |_| true).await
+}
+
+/// The same of these decisions only.
+async fn rolled_back_if(
+    store: &RunStore,
+    counts: impl Fn(&Decided) -> bool,
+) -> Result<BTreeMap<AttemptId, Arc<Decided>>, Fault> {
+    let mut attempts: BTreeMap<AttemptId, Arc<Decided>> = BTreeMap::new();
     for name in store.list(names::ROLLED_BACK_ATTEMPTS).await? {
-        let Some(document) = store.read::<RolledBack>(&name).await? else { continue };
+        let document = store.read::<RolledBack>(&name).await?.filter(|document| counts(&document.decided));
+        let Some(document) = document else { continue };
         let decided = Arc::new(document.decided);
-        let named = document.attempts.into_iter().flatten();
-        attempts.extend(named.map(|attempt| (attempt, decided.clone())));
+        for attempt in document.attempts.into_iter().flatten() {
+            let newest = attempts.entry(attempt).or_insert_with(|| decided.clone());
+            if newest.at < decided.at {
+                *newest = decided.clone();
+            }
+        }
     }
     Ok(attempts)
 }
@@ -43,12 +56,11 @@ pub async fn taken_out(store: &RunStore) -> Result<BTreeMap<AttemptId, Arc<Decid
 
 /// What a result of this time says of the attempts that were taken out before it was made: the code of the skip.
 pub async fn settled(store: &RunStore, at: DateTime<Utc>) -> Result<BTreeMap<AttemptId, SkipCode>, Fault> {
-    let of = |decided: BTreeMap<AttemptId, Arc<Decided>>, code| {
-        let earlier = decided.into_iter().filter(move |(_, decided)| decided.at <= at);
-        earlier.map(move |(attempt, _)| (attempt, code))
-    };
-    let mut codes: BTreeMap<_, _> = of(accepted(store).await?, SkipCode::DeletedInTarget).collect();
-    codes.extend(of(rolled_back(store).await?, SkipCode::RolledBack));
+    let accepted = accepted(store).await?.into_iter().filter(|(_, decided)| decided.at <= at);
+    let mut codes: BTreeMap<_, _> =
+        accepted.map(|(attempt, _)| (attempt, SkipCode::DeletedInTarget)).collect();
+    let earlier = rolled_back_if(store, |decided| decided.at <= at).await?;
+    codes.extend(earlier.into_keys().map(|attempt| (attempt, SkipCode::RolledBack)));
     Ok(codes)
 }
 

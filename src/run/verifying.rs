@@ -6,6 +6,7 @@
 //!                shared.json       what the first process reads for all, with its files below shared/
 //!                parts/<n>.json    what was found in one partition of the rows: create-only
 //!                beats/<process>   heartbeats
+//!                ended/<part>      parts that ended while partitions of others were open
 //!                merging.json      the process that merges
 //!                merged.json       it is over: the results stand
 //! ```
@@ -13,6 +14,7 @@
 //! All but the parts are hints or may be written twice with the same content. A part that is lost is compared again.
 
 mod documents;
+mod others;
 mod partitions;
 
 use std::collections::BTreeSet;
@@ -20,7 +22,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::documents::{Merged, Merging, discarded};
+use self::documents::{Merged, Merging};
 pub use self::{
     documents::{Subject, UnderWay, VerifyBeat},
     partitions::partitions,
@@ -74,6 +76,7 @@ impl Verifying {
         }
         if !joined.is_over {
             this.create("subject.json", &this.subject).await?;
+            this.part_goes_on().await?;
         }
         Ok((this, joined))
     }
@@ -177,31 +180,6 @@ impl Verifying {
         let shard = theirs.shard.replace('/', "-of-");
         let name = self.path(&format!("beats/{shard}-{}.json", theirs.process));
         Ok(self.store.read::<VerifyBeat>(&name).await?.is_some_and(|beat| is_beating(beat.at, Utc::now())))
-    }
-
-    /// Removes the states of other verifications that no process may still work on.
-    async fn discard_others(&self) -> Result<Vec<String>, Fault> {
-        let mut told = Vec::new();
-        for (folder, documents) in folders(&self.store).await? {
-            if folder == self.folder {
-                continue;
-            }
-            let of: Option<Subject> = self.store.read(&format!("{folder}subject.json")).await?;
-            let is_over = documents.contains(&format!("{folder}merged.json"));
-            let differs = of.as_ref().map(|of| self.subject.differs(of)).unwrap_or_default();
-            let is_other_part = of.is_some() && differs.is_empty();
-            if is_other_part && !is_over {
-                continue;
-            }
-            let lives = !beats(&self.store, &documents, may_be_at_work).await?.is_empty();
-            if !lives {
-                self.store.delete(&documents).await?;
-            }
-            if let (Some(of), false) = (of, is_over) {
-                told.push(discarded(&of, &differs, parts_of(&documents).len(), lives));
-            }
-        }
-        Ok(told)
     }
 
     /// Removes the state of an earlier verification of the same subject, and last what says that it is over.

@@ -30,7 +30,7 @@ pub(super) fn of(error: &Error, service: Service, doing: &str) -> Fault {
         }
         ErrorKind::Connection => {
             let what = format!("{doing}: no connection ({})", root_cause(error));
-            Fault::new(service, FaultKind::Unavailable, what)
+            Fault::new(service, FaultKind::Unavailable, what).unreached()
         }
         ErrorKind::Io => {
             let what = format!("{doing}: the connection broke ({})", root_cause(error));

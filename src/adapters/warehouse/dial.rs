@@ -21,21 +21,24 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Connects within the connection string's timeout; `place` names the server in messages.
+    /// Connects within the connection string's timeout; `place` names the server in messages. Only a fault of the connection
+    /// string's own server says that no host answered: a gateway that sends its clients on has.
     pub(super) async fn connect(&self, settings: &ConnectionString, place: &str) -> Result<TcpStream, Fault> {
         let longest = settings.connect_timeout;
-        let place = if (self.host.as_str(), self.port) == (settings.host.as_str(), settings.port) {
+        let is_own = (self.host.as_str(), self.port) == (settings.host.as_str(), settings.port);
+        let place = if is_own {
             place.to_owned()
         } else {
             format!("{place} (which sends its clients on to {},{})", self.host, self.port)
         };
+        let unreached = |fault: Fault| if is_own { fault.unreached() } else { fault };
         let refused = |error: io::Error| {
-            Fault::caused(
+            unreached(Fault::caused(
                 Service::Warehouse,
                 FaultKind::Unavailable,
                 format!("{place}: cannot be reached; check host, port, firewall and network"),
                 error,
-            )
+            ))
         };
         let dialled = timeout(longest, async {
             let found = lookup_host((self.host.as_str(), self.port)).await?.collect::<Vec<_>>();
@@ -44,10 +47,10 @@ impl Address {
         let stream = dialled
             .await
             .map_err(|_| {
-                faults::unavailable(format!(
+                unreached(faults::unavailable(format!(
                     "{place}: no answer within {} s; check host and firewall",
                     longest.as_secs()
-                ))
+                )))
             })?
             .map_err(refused)?;
         stream.set_nodelay(true).map_err(refused)?;

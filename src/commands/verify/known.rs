@@ -13,8 +13,8 @@ use crate::{
     exit::{Exit, Stop},
     inputs::{InputError, Inputs},
     ports::{
-        Blobs, Fault, FaultKind, ReaderRole, Service, StoredCatalogue, StoredTarget, Table, TargetReader,
-        Unreadable, Warehouse, within,
+        Blobs, Fault, FaultKind, ReaderRole, StoredCatalogue, StoredTarget, Table, TargetReader, Unreadable,
+        Warehouse, within,
     },
     run::{
         Standing, WriterId, decisions, enforcements,
@@ -41,6 +41,8 @@ pub(super) struct Known<'a> {
     pub(super) identity: TargetIdentity,
     pub(super) role: ReaderRole,
     pub(super) absent: Absent,
+    /// Whether the warehouse is left out because no host answers there, and may answer later.
+    pub(super) warehouse_is_away: bool,
     pub(super) images: BTreeSet<String>,
     pub(super) settings: RunSettings,
     pub(super) progress: Progress,
@@ -76,6 +78,7 @@ impl<'a> Known<'a> {
         let warehouse = connect::warehouse(settings)?;
         let inputs_absent = index.as_ref().err().cloned();
         let mut absent = Absent { tables, inputs: inputs_absent, ..Absent::default() };
+        let mut warehouse_is_away = false;
         let is_indexed = match asked.looks_up(warehouse.as_ref()).await? {
             Ok(false) if index.is_err() => {
                 let why = "the warehouse can only be read as a whole, which needs the inputs beside it";
@@ -83,8 +86,8 @@ impl<'a> Known<'a> {
                 false
             }
             Ok(is_indexed) => is_indexed,
-            Err(why) => {
-                absent.warehouse = Some(why);
+            Err(Gone { why, is_away }) => {
+                (absent.warehouse, warehouse_is_away) = (Some(why), is_away);
                 false
             }
         };
@@ -108,8 +111,9 @@ impl<'a> Known<'a> {
             writers: writers::registered(store).await?.0,
             taken_out: decisions::taken_out(store).await?.into_keys().collect(),
             settled: decisions::settled(store, summary.at).await?,
-            standing: asked.standing().await?,
+            standing: asked.standing.clone(),
             absent,
+            warehouse_is_away,
         })
     }
 
@@ -157,20 +161,6 @@ impl<'a> Known<'a> {
 }
 
 impl Asked<'_> {
-    /// Which outcomes the result counts.
-    async fn standing(&self) -> Result<Standing, Stop> {
-        let standing = Standing::read(self.store, self.plan).await?;
-        if self.summary.receipts.as_ref().is_none_or(|receipts| standing.is_of(receipts)) {
-            return Ok(standing);
-        }
-        let message = format!(
-            "run {}: its results are being made again, or a process that did that was stopped before it had written all of them; \
-             wait until it ends, or run finalize again; then verify the run",
-            self.settings.run
-        );
-        Err(Stop::new(Exit::Temporary, message))
-    }
-
     /// The two inputs, if they are there; why not. Inputs of other bytes than planned are refused.
     async fn index(&self, inputs: &Inputs) -> Result<Result<InputIndex, String>, Stop> {
         let index = match InputIndex::read(inputs).await {
@@ -183,11 +173,23 @@ impl Asked<'_> {
         Ok(Ok(index))
     }
 
-    /// Whether looking attempts up in the warehouse is cheap; why there is none, if it is gone, silent or may not be read,
-    /// which leaves its checks out.
-    async fn looks_up(&self, warehouse: &dyn Warehouse) -> Result<Result<bool, String>, Stop> {
+    /// Whether looking attempts up in the warehouse is cheap; why there is none, if it is gone, no host answers there, or it may
+    /// not be read, which leaves its checks out. Processes that share a verification leave none out because it does not answer:
+    /// it may answer another one, and what each of them has compared would never be put together.
+    async fn looks_up(&self, warehouse: &dyn Warehouse) -> Result<Result<bool, Gone>, Stop> {
         let shape = match within(SILENT_FOR, || warehouse.shape()).await {
-            Err(fault) if is_gone(&fault) => return Ok(Err(fault.chain())),
+            Err(fault) if is_gone(&fault) => return Ok(Err(Gone { why: fault.chain(), is_away: false })),
+            Err(fault) if fault.unreached && self.is_alone() => {
+                return Ok(Err(Gone { why: fault.chain(), is_away: true }));
+            }
+            Err(fault) if fault.unreached && !self.args.self_test => {
+                let message = format!(
+                    "{}; it is waited for, since it may answer other parts of this verification: verify again when it does. To \
+                     verify without it: by hand, in one process (no --shard)",
+                    fault.chain()
+                );
+                return Err(Stop::from(fault).saying(message));
+            }
             shape => shape?,
         };
         if shape.description != self.plan.warehouse {
@@ -205,20 +207,24 @@ fn names(tables: &[Unreadable], table: &str) -> bool {
     tables.iter().any(|one| one.table == table)
 }
 
-/// Whether the fault says that the service is not there for this process, rather than for now. A warehouse that gives no answer
-/// may be gone for good: what needs none is proven without it.
+/// A warehouse that is left out.
+struct Gone {
+    why: String,
+    /// No host answers there: one that is gone for good is the same, so that what needs none is proven without it.
+    is_away: bool,
+}
+
+/// Whether the fault says that the service is not there for this process, rather than for now.
 fn is_gone(fault: &Fault) -> bool {
-    let is_silent = fault.service == Service::Warehouse && fault.is_silence();
-    is_silent
-        || matches!(
-            fault.kind,
-            FaultKind::NotFound
-                | FaultKind::ContainerGone
-                | FaultKind::Denied
-                | FaultKind::NoRole
-                | FaultKind::Unauthenticated
-                | FaultKind::Misconfigured
-        )
+    matches!(
+        fault.kind,
+        FaultKind::NotFound
+            | FaultKind::ContainerGone
+            | FaultKind::Denied
+            | FaultKind::NoRole
+            | FaultKind::Unauthenticated
+            | FaultKind::Misconfigured
+    )
 }
 
 fn run_settings(settings: &Settings, files: &dyn Blobs) -> RunSettings {

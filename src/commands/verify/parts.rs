@@ -7,21 +7,19 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Asked, Known, Told, files::Places};
 use crate::{
-    domain::Digest,
     exit::{Exit, Stop},
     report::{self, grid::count},
     run::{
-        RunResult, Verification, lines, names,
+        Verification, lines, names,
         outcomes::{Outcomes, Ranges},
-        receipts::{Folding, Receipts, VERSION, program_digest},
-        verifying::{Claim, Subject, Verifying, partitions},
+        receipts::{Folding, program_digest},
+        verifying::{Claim, Verifying},
     },
     settings::Part as Share,
     verify::{
         blobs::Storage,
         content::ReadFiles,
         facts::{FactsSource, SharedLines},
-        findings::Lack,
         merging::Merging,
         part::Part,
         pass::Pass,
@@ -40,76 +38,13 @@ pub(super) struct Process<'a> {
     pub(super) part: Share,
     pub(super) ranges: Ranges,
     pub(super) state: Verifying,
-    places: Places,
-}
-
-impl Asked<'_> {
-    /// Compares this process's partitions, and merges if all are compared.
-    pub(super) async fn verify(&self, known: &Known<'_>) -> Result<Told, Stop> {
-        // A manifest that cannot be read is refused before anything is compared.
-        let places = Places::open(self)?;
-        let part = self.verify.shard.unwrap_or(Share { index: 0, of: 1 });
-        let name = format!("{}/{}", part.index, part.of);
-        let (state, joined) =
-            Verifying::join(self.results.clone(), self.subject(known, &places), name).await?;
-        for discarded in &joined.discarded {
-            report::tell(discarded);
-        }
-        let ranges = partitions(self.plan.last_row());
-        let process = Process { asked: self, known, part, ranges, state, places };
-        if joined.is_over {
-            return process.earlier_result().await;
-        }
-        let told = tokio::select! {
-            told = process.work() => told,
-            never = process.beat() => match never {},
-        };
-        if let Err(fault) = process.state.leave().await {
-            tracing::debug!(fault = %fault.chain(), "the last heartbeat stays");
-        }
-        told
-    }
-
-    /// What tells this result of the plan from another one. Its time counts: rows that were moved again have the same
-    /// receipts, and other blobs.
-    fn result(&self) -> String {
-        let root = self.summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
-        format!("{} of {}", root.unwrap_or_default(), self.summary.at.to_rfc3339())
-    }
-
-    /// The receipts that the result names. Of an INCOMPLETE run they are of the rows that it had then.
-    fn receipts(&self) -> Result<&Receipts, Lack> {
-        let complete = (self.summary.result == RunResult::Complete).then_some(self.summary);
-        let receipts = complete.ok_or(Lack::Incomplete)?.receipts.as_ref().ok_or(Lack::Digest)?;
-        if receipts.version == VERSION { Ok(receipts) } else { Err(Lack::Digest) }
-    }
-
-    /// What is verified, and how.
-    fn subject(&self, known: &Known<'_>, places: &Places) -> Subject {
-        let Self { plan, verify, settings, .. } = *self;
-        let ids = self.attempts.map(|attempts| format!("{attempts:?}"));
-        let alters = settings.database.target_alters.iter().map(|column| format!("target alters {column:?}"));
-        let attempts = ids.map(|ids| format!("attempts {}", Digest::of(ids.as_bytes())));
-        let manifest = places.manifest_sha256().map(|sha256| format!("manifest {sha256}"));
-        let of_content =
-            self.args.only_unproven.then(|| "only unproven".to_owned()).into_iter().chain(manifest);
-        Subject {
-            plan: plan.id.clone(),
-            result: self.result(),
-            rows: plan.last_row(),
-            level: verify.level,
-            content: verify.content.map(|part| format!("{}/{}", part.index + 1, part.of)).unwrap_or_default(),
-            settings: alters.chain(attempts).chain(of_content).chain(known.lacks()).collect(),
-            program: program_digest().to_string(),
-            job: settings.pod.job_uid.clone().unwrap_or_default(),
-        }
-    }
+    pub(super) places: Places,
 }
 
 impl Process<'_> {
     /// Compares what is not compared yet, until nothing of this process's share is left. A part that vanished meanwhile
     /// is compared again, unless another process has merged.
-    async fn work(&self) -> Result<Told, Stop> {
+    pub(super) async fn work(&self) -> Result<Told, Stop> {
         let all = self.ranges.count();
         let mine: BTreeSet<usize> =
             (0..all).filter(|part| part % self.part.of as usize == self.part.index as usize).collect();
@@ -124,10 +59,9 @@ impl Process<'_> {
                 self.begin(&mine, &missing);
                 self.compare(&missing, &mut facts).await?;
             } else if written.len() < all {
-                let open = all - written.len();
-                return Ok(Told::Part(
-                    self.ended(&format!("{open} of {all} partitions are open in other parts")),
-                ));
+                if let Some(told) = self.part_ends().await? {
+                    return Ok(told);
+                }
             } else {
                 match self.state.claim().await? {
                     Claim::Theirs(shard) => {
@@ -141,6 +75,42 @@ impl Process<'_> {
                 }
             }
         }
+    }
+
+    /// How this part ends while partitions of other parts are open; `None` if they were written meanwhile.
+    async fn part_ends(&self) -> Result<Option<Told>, Stop> {
+        let Share { index, of } = self.part;
+        // Said first, and asked afterwards: of parts that end at once, the one that says it last sees all others.
+        self.state.part_ended().await?;
+        let ended = self.state.ended_parts().await?;
+        let (all, written) = (self.ranges.count(), self.state.parts().await?);
+        let open: Vec<usize> = (0..all).filter(|part| !written.contains(part)).collect();
+        let parts: BTreeSet<usize> = open.iter().map(|part| part % of as usize).collect();
+        let never: Vec<String> = parts
+            .into_iter()
+            .map(|part| format!("{part}/{of}"))
+            .filter(|part| ended.contains(part))
+            .collect();
+        let open = open.len();
+        if open == 0 {
+            return Ok(None);
+        }
+        if never.is_empty() {
+            let why = format!("{open} of {all} partitions are open in other parts");
+            return Ok(Some(Told::Part(self.ended(&why))));
+        }
+        self.state.part_goes_on().await?;
+        let again = match self.asked.settings.pod.name {
+            Some(_) => "let the Job verify once more, under another name (verify.again)".to_owned(),
+            None => format!("start `rogo-migrate verify --shard {}` again", never.join("`, `--shard ")),
+        };
+        Ok(Some(Told::Open(format!(
+            "part {index}/{of} is compared ({} rows), but {open} of {all} partitions are open, and part(s) {} of this verification \
+             ended without them: beside another result of the run, or where more or less could be read. They are not compared by \
+             themselves, and there is no result: {again}",
+            count(self.known.progress.total()),
+            never.join(", ")
+        ))))
     }
 
     fn begin(&self, mine: &BTreeSet<usize>, missing: &BTreeSet<usize>) {
@@ -269,7 +239,7 @@ impl Process<'_> {
     }
 
     /// The result that another process has merged.
-    async fn earlier_result(&self) -> Result<Told, Stop> {
+    pub(super) async fn earlier_result(&self) -> Result<Told, Stop> {
         let results = self.asked.results;
         let name = names::result(names::VERIFICATION);
         let verification: Option<Verification> = results.read(&name).await?;

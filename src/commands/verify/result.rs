@@ -2,60 +2,145 @@
 
 use std::time::Duration;
 
+use super::is_shared;
 use crate::{
     commands::{await_plan::await_plan, connect, finalize::standing_plan, patience::patiently},
     domain::{Level, ShardIndex, shard_list},
     exit::{Exit, Stop},
     ports::{Backoff, Fault, Patience, pause},
     report::WaitTeller,
-    run::{Plan, RunResult, RunStore, Summary, writers},
-    settings::Settings,
+    run::{Plan, RunResult, RunStore, Standing, Summary, decisions, writers},
+    settings::{Settings, VerifySettings},
     watch::rerun,
 };
 
 const LOOKS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 
-/// Plan and result of the run; a run that is under way is not verified, nor one whose newest rows are in no result. In a
-/// pod the result has to be COMPLETE, and is waited for: the Job's deadline is the limit.
-pub(super) async fn result(
-    settings: &Settings,
-    level: Level,
-    store: &RunStore,
-) -> Result<(Plan, Summary), Stop> {
-    if settings.pod.name.is_none() {
-        let plan = standing_plan(store).await?;
-        let summary = connect::result_of(store, &plan).await?.ok_or_else(|| no_result(settings, &plan))?;
-        if let Some(why) = unmerged(store, &summary).await? {
-            return Err(under_way(settings, &why));
+/// The plan of the run, which is waited for in a pod.
+pub(super) async fn plan(settings: &Settings, store: &RunStore) -> Result<Plan, Stop> {
+    if settings.pod.name.is_some() { await_plan(settings, store).await } else { standing_plan(store).await }
+}
+
+/// The result that is verified.
+pub(super) struct Awaited<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) verify: &'a VerifySettings,
+    pub(super) store: &'a RunStore,
+    pub(super) plan: &'a Plan,
+}
+
+/// A result that stands.
+pub(super) struct Found {
+    pub(super) summary: Summary,
+    /// Which outcomes it counts.
+    pub(super) standing: Standing,
+}
+
+/// Why there is no result to verify yet.
+enum NotYet {
+    Unmade,
+    /// Rows have been moved since.
+    Unmerged(String),
+    /// Something that says itself what to do.
+    Unready(String),
+}
+
+impl Awaited<'_> {
+    /// Looks once, and waits in a pod until the result stands: the Job's deadline is the limit.
+    pub(super) async fn wait(&self) -> Result<(), Stop> {
+        if self.settings.pod.name.is_none() {
+            return self.result().await.map(drop);
         }
-        return Ok((plan, summary));
+        let mut patience = Patience::new(LOOKS);
+        let mut teller = WaitTeller::default();
+        while let Err(not_yet) = patiently(self.settings, async || self.look().await).await? {
+            let why = not_yet.why();
+            teller.tell(|| format!("waiting for the result of run {}: {why}", self.store.run()));
+            pause(patience.failed()).await;
+        }
+        Ok(())
     }
-    let plan = await_plan(settings, store).await?;
-    let mut patience = Patience::new(LOOKS);
-    let mut teller = WaitTeller::default();
-    loop {
-        // A rollback ends the wait.
-        let looking = patiently(settings, async || {
-            standing_plan(store).await?;
-            let Some(summary) = connect::result_of(store, &plan).await? else { return Ok(None) };
-            let unmerged = unmerged(store, &summary).await?;
-            Ok(Some((summary, unmerged)))
-        });
-        let why = match looking.await? {
-            None => "the run has no result yet".to_owned(),
-            Some((_, Some(why))) => why,
-            Some((summary, None)) if summary.result == RunResult::Complete => {
-                match not_awaited(settings, &summary).or_else(|| swept_first(level, &summary)) {
-                    None => return Ok((plan, summary)),
-                    Some(why) => why,
-                }
-            }
-            Some((_, None)) => {
-                "the run's result is INCOMPLETE; it is verified once it is COMPLETE".to_owned()
-            }
+
+    /// The result as it stands now.
+    pub(super) async fn result(&self) -> Result<Found, Stop> {
+        self.look().await?.map_err(|not_yet| self.stop(&not_yet))
+    }
+
+    /// Looks for the result. A run that is under way is not verified, nor one whose newest rows are in no result, or one that was
+    /// rolled back. In a pod the result has to be COMPLETE.
+    async fn look(&self) -> Result<Result<Found, NotYet>, Stop> {
+        let Self { store, plan, .. } = *self;
+        standing_plan(store).await?;
+        let Some(summary) = connect::result_of(store, plan).await? else { return Ok(Err(NotYet::Unmade)) };
+        if let Some(why) = unmerged(store, &summary).await? {
+            return Ok(Err(NotYet::Unmerged(why)));
+        }
+        if let Some(why) = self.unready(&summary).await? {
+            return Ok(Err(NotYet::Unready(why)));
+        }
+        // Read after the summary: a merge writes it before.
+        let standing = Standing::read(store, plan).await?;
+        if standing.is_of(&summary) {
+            return Ok(Ok(Found { summary, standing }));
+        }
+        let why = "its results are being made again, or a process that did that was stopped before it had written all of them; \
+                   wait until it ends, or run finalize again; then verify the run";
+        Ok(Err(NotYet::Unready(why.to_owned())))
+    }
+
+    /// Why the result cannot be verified, if something has to be done first.
+    async fn unready(&self, summary: &Summary) -> Result<Option<String>, Fault> {
+        if self.settings.pod.name.is_some() && summary.result != RunResult::Complete {
+            let why = "the run's result is INCOMPLETE; it is verified once it is COMPLETE";
+            return Ok(Some(why.to_owned()));
+        }
+        if let Some(why) = not_awaited(self.settings, summary).or_else(|| self.swept_first(summary)) {
+            return Ok(Some(why));
+        }
+        let since = decisions::rolled_back_since(self.store, summary.at).await?;
+        Ok(since.map(|at| {
+            format!(
+                "attempts were rolled back at {}, and its results do not say so yet; run finalize, then verify the run",
+                at.format("%F %H:%M UTC")
+            )
+        }))
+    }
+
+    /// Blobs that are about to be removed are no difference between the target and the run. And a finalizer that is stopped
+    /// while it removes them makes another result when it is started again: no process verifies this one that shares its
+    /// verification with others, which may meet that.
+    fn swept_first(&self, summary: &Summary) -> Option<String> {
+        let matters = self.verify.level >= Level::Blobs || is_shared(self.settings, self.verify);
+        (summary.sweeping && matters).then(|| {
+            "its finalizer is removing blobs that killed processes left; if none is at work any more, run finalize again"
+                .to_owned()
+        })
+    }
+
+    fn stop(&self, not_yet: &NotYet) -> Stop {
+        let (settings, status) = (self.settings, rerun::status(&self.settings.run, &self.settings.into()));
+        let message = match not_yet {
+            NotYet::Unmade => format!(
+                "run {} has no result yet: its {} rows are being moved, or finalize was not run; verify it when {status} shows a \
+                 result",
+                settings.run, self.plan.rows
+            ),
+            NotYet::Unmerged(why) => format!(
+                "run {}: {why}; wait until they end, or merge what they did: {status} says which; then verify it",
+                settings.run
+            ),
+            NotYet::Unready(why) => format!("run {}: {why}", settings.run),
         };
-        teller.tell(|| format!("waiting for the result of run {}: {why}", store.run()));
-        pause(patience.failed()).await;
+        Stop::new(Exit::Temporary, message)
+    }
+}
+
+impl NotYet {
+    fn why(&self) -> &str {
+        match self {
+            Self::Unmade => "the run has no result yet",
+            Self::Unmerged(why) | Self::Unready(why) => why,
+        }
     }
 }
 
@@ -67,14 +152,6 @@ fn not_awaited(settings: &Settings, summary: &Summary) -> Option<String> {
         "Job {job} moves lost rows again, and the result is from before; it is verified once the finalizer of that Job has \
          ended (to verify the result of another finalizer: shards.redo blank again)"
     ))
-}
-
-/// Blobs that are about to be removed are no difference between the target and the run.
-fn swept_first(level: Level, summary: &Summary) -> Option<String> {
-    (summary.sweeping && level >= Level::Blobs).then(|| {
-        "its finalizer is removing blobs that killed processes left; if none is at work any more, run finalize again"
-            .to_owned()
-    })
 }
 
 /// What is in no result yet.
@@ -91,28 +168,4 @@ async fn unmerged(store: &RunStore, result: &Summary) -> Result<Option<String>, 
             newest.host
         )
     }))
-}
-
-fn under_way(settings: &Settings, why: &str) -> Stop {
-    let message = format!(
-        "run {}: {why}; wait until they end, or merge what they did: {} says which; then verify it",
-        settings.run,
-        status(settings)
-    );
-    Stop::new(Exit::Temporary, message)
-}
-
-fn no_result(settings: &Settings, plan: &Plan) -> Stop {
-    let message = format!(
-        "run {} has no result yet: its {} rows are being moved, or finalize was not run; verify it when {} shows a result",
-        settings.run,
-        plan.rows,
-        status(settings)
-    );
-    Stop::new(Exit::Temporary, message)
-}
-
-/// The line that says how far the run is.
-fn status(settings: &Settings) -> String {
-    rerun::status(&settings.run, &settings.into())
 }

@@ -10,6 +10,7 @@ use crate::{
 
 /// Digits of a state's name.
 const ID_DIGITS: usize = 16;
+
 /// What a verification is of. The state of another one is never taken up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -23,8 +24,11 @@ pub struct Subject {
     pub level: Level,
     /// The part of the files whose bytes are read, as `2/7`; empty: all.
     pub content: String,
-    /// What else says how it is compared: options, digests of files, what could not be read.
+    /// What else says how it is compared: options, digests of files.
     pub settings: Vec<String>,
+    /// What its processes cannot read, by name.
+    #[serde(default)]
+    pub lacks: Vec<String>,
     /// SHA-256 of the program, hex.
     pub program: String,
     /// The Job whose pods share the state; empty outside of a cluster.
@@ -54,9 +58,38 @@ impl Subject {
             (self.plan == other.plan && self.result != other.result, "another result"),
             (self.level != other.level, "another level"),
             (self.settings != other.settings, "other settings or inputs"),
+            (self.lacks != other.lacks, "processes that could read more or less"),
             (self.program != other.program, "another program"),
         ];
         checks.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect()
+    }
+
+    /// Whether `other` is this verification by processes that can read more.
+    pub fn lacks_more_than(&self, other: &Self) -> bool {
+        self.differs_in_lacks_only(other) && other.lacks.iter().all(|lack| self.lacks.contains(lack))
+    }
+
+    fn differs_in_lacks_only(&self, other: &Self) -> bool {
+        self.lacks != other.lacks && Self { lacks: other.lacks.clone(), ..self.clone() } == *other
+    }
+
+    /// Whether its processes and those of `other` have parts of one verification, although they may have met another result, or
+    /// could read more or less.
+    pub(super) fn has_parts_in(&self, other: &Self) -> bool {
+        let (result, lacks) = (other.result.clone(), other.lacks.clone());
+        Self { result, lacks, ..self.clone() } == *other
+    }
+
+    /// Why a state of `other` stays although no process of it shows life; `None` if it need not.
+    pub(super) fn keeps(&self, other: &Self) -> Option<&'static str> {
+        let is_of_a_job = !other.job.is_empty() && (self.job.is_empty() || self.job == other.job);
+        if is_of_a_job && self.plan == other.plan {
+            Some("it is kept for the pods of its Job")
+        } else if self.differs_in_lacks_only(other) {
+            Some("it is kept, and continues once the same can be read again")
+        } else {
+            None
+        }
     }
 }
 
@@ -104,13 +137,20 @@ pub(super) struct Merged {
     pub at: DateTime<Utc>,
 }
 
+/// A part has ended, although partitions of other parts are open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    pub at: DateTime<Utc>,
+}
+
+/// A process may work on the state of another verification.
+pub(super) const LIVES: &str = "a process may work on it (its last heartbeat is younger than 10 min, or of a clock that is \
+                                ahead), and it is left alone";
+/// None does.
+pub(super) const DISCARDED: &str = "it is discarded";
+
 /// What becomes of the state of another verification, for people.
-pub(super) fn discarded(of: &Subject, differs: &[&str], parts: usize, lives: bool) -> String {
-    let end = if lives {
-        "a process may work on it (its last heartbeat is younger than 10 min, or of a clock that is ahead), and it is left alone"
-    } else {
-        "it is discarded"
-    };
+pub(super) fn discarded(of: &Subject, differs: &[&str], parts: usize, end: &str) -> String {
     format!(
         "the state of a verification at level {} ({parts} partitions) is not taken up, because it is of {}: {end}",
         of.level,

@@ -11,7 +11,7 @@ use rogo_migrate::{
     run::{RowSet, Standing, receipts::Folding, segments::recorded},
 };
 
-use crate::support::world::{TRY_A, TRY_B, World, failed, migrated, skipped};
+use crate::support::world::{TRY_A, TRY_B, World, failed, instant, migrated, skipped};
 
 async fn merge(world: &World) -> Vec<Outcome> {
     let merged = Merged::gather(&world.store, &world.plan).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_shard_that_is_begun_again_counts_lost_rows_as_the_result_does() {
     let mut lost = RowSet::new(2);
     lost.insert(2).unwrap();
     let receipts = Folding::begin(&world.plan, Digest::of(b"program")).finish();
-    Standing::without(lost).publish(&world.store, &world.plan, &receipts).await.unwrap();
+    Standing::without(lost).publish(&world.store, &world.plan, &receipts, instant(1)).await.unwrap();
     assert_eq!(counted().await, (1, 1));
 }
 

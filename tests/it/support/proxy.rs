@@ -84,7 +84,12 @@ struct Link {
 impl Proxy {
     /// Listens on a free loopback port.
     pub async fn start(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at("127.0.0.1:0".parse().expect("an address"), server).await
+    }
+
+    /// The same at this address, where an earlier proxy was.
+    pub async fn start_at(address: SocketAddr, server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
             server: Mutex::new(server),
@@ -122,6 +127,15 @@ impl Proxy {
     /// Closes new connections at once, or no longer does.
     pub fn refuse(&self, refuses: bool) {
         self.shared.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Ends it: no host answers at its address any more.
+    pub async fn end(self) {
+        let address = self.address;
+        drop(self);
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Lets nothing through, without a word, or no longer does.

@@ -23,16 +23,25 @@ async fn join(world: &World, content: &str, shard: &str) -> (Verifying, Joined) 
 }
 
 async fn join_in_job(world: &World, content: &str, shard: &str, job: &str) -> (Verifying, Joined) {
-    let subject = Subject {
+    let subject = Subject { content: content.into(), job: job.into(), ..subject(world) };
+    join_as(world, subject, shard).await
+}
+
+fn subject(world: &World) -> Subject {
+    Subject {
         plan: world.plan.id.clone(),
         result: "root".into(),
         rows: 4,
         level: Level::Content,
-        content: content.into(),
+        content: String::new(),
         settings: Vec::new(),
+        lacks: Vec::new(),
         program: "p".into(),
-        job: job.into(),
-    };
+        job: String::new(),
+    }
+}
+
+async fn join_as(world: &World, subject: Subject, shard: &str) -> (Verifying, Joined) {
     Verifying::join(world.store.clone(), subject, shard.into()).await.unwrap()
 }
 
@@ -90,7 +99,7 @@ async fn the_state_of_a_process_that_may_be_at_work_is_left_alone_and_later_disc
     other.write_part(0, &"what was found").await.unwrap();
     for (minutes, stays) in [(-9, true), (24 * 60, true), (-11, false)] {
         other.beat(&beat(Utc::now() + TimeDelta::minutes(minutes))).await.unwrap();
-        let (_, joined) = join(&world, "", "0/1").await;
+        let (_, joined) = join_in_job(&world, "", "0/1", "a Job").await;
         // True of a heartbeat that is far ahead, too.
         let left =
             "(its last heartbeat is younger than 10 min, or of a clock that is ahead), and it is left alone";
@@ -98,6 +107,67 @@ async fn the_state_of_a_process_that_may_be_at_work_is_left_alone_and_later_disc
         assert!(joined.discarded.iter().any(|told| told.contains(said)), "{minutes}: {:?}", joined.discarded);
         assert_eq!(documents(&world, "/parts/00000.json").len(), usize::from(stays), "{minutes}");
     }
+}
+
+type Change<'c> = &'c dyn Fn(Subject) -> Subject;
+
+/// None of its processes shows life: each has ended, or is to be started again.
+#[tokio::test]
+async fn a_state_stays_that_other_processes_of_the_verification_go_on_with() {
+    let [result, lacks, job] = ["another", "without warehouse", "a Job"].map(str::to_owned);
+    let lacking = |subject: Subject| Subject { lacks: vec![lacks.clone()], ..subject };
+    let of_another_result = |subject: Subject| Subject { result: result.clone(), ..subject };
+    let in_job = |subject: Subject| Subject { job: job.clone(), ..subject };
+    let in_newer_job = |subject: Subject| Subject { job: "a newer one".into(), ..subject };
+    let of = |world: &World| subject(world);
+    let same: Change<'_> = &|subject| subject;
+    let cases: [(&str, Change<'_>, Change<'_>, bool); 7] = [
+        ("of a process that could read more", same, &lacking, true),
+        ("of a process that could read less", &lacking, same, true),
+        ("of pods that met another result", &in_job, &|subject| in_job(of_another_result(subject)), true),
+        ("of the pods of a Job, beside one by hand", &in_job, same, true),
+        ("of another result, by hand", &of_another_result, same, false),
+        ("of an earlier Job", &in_job, &in_newer_job, false),
+        (
+            "of a Job of another plan",
+            &|subject| in_job(Subject { plan: "fedcba987654".parse().unwrap(), ..subject }),
+            same,
+            false,
+        ),
+    ];
+    for (name, theirs, own, stays) in cases {
+        let world = World::new(4, 1);
+        let (other, _) = join_as(&world, theirs(of(&world)), "0/2").await;
+        other.write_part(0, &"what was found").await.unwrap();
+        let (_, joined) = join_as(&world, own(of(&world)), "1/2").await;
+        assert_eq!(documents(&world, "/parts/00000.json").len(), usize::from(stays), "{name}");
+        let said = if stays { ": it is kept" } else { ": it is discarded" };
+        assert!(joined.discarded.len() == 1 && joined.discarded[0].contains(said), "{name}: {joined:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_ended_is_known_to_the_others_until_it_is_at_work_again() {
+    let world = World::new(4, 1);
+    let of = |result: &str, lacks: &[&str]| {
+        let (result, lacks) = (result.to_owned(), lacks.iter().map(ToString::to_string).collect());
+        Subject { result, lacks, job: "a Job".into(), ..subject(&world) }
+    };
+    let (first, _) = join_as(&world, of("one", &[]), "0/3").await;
+    let (second, _) = join_as(&world, of("another", &[]), "1/3").await;
+    let (third, _) = join_as(&world, of("another", &["without warehouse"]), "2/3").await;
+    let ended = async || third.ended_parts().await.unwrap().into_iter().collect::<Vec<_>>();
+    first.part_ended().await.unwrap();
+    second.part_ended().await.unwrap();
+    assert_eq!(ended().await, ["0/3", "1/3"]);
+    // Started again, it meets the other result.
+    let (first, _) = join_as(&world, of("another", &[]), "0/3").await;
+    assert_eq!(ended().await, ["1/3"]);
+    first.part_ended().await.unwrap();
+    second.part_goes_on().await.unwrap();
+    assert_eq!(ended().await, ["0/3"]);
+    let (of_another_job, _) = join_in_job(&world, "", "2/3", "another Job").await;
+    assert!(of_another_job.ended_parts().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -262,6 +262,17 @@ async fn the_receipt_of_the_run_finds_what_no_other_check_does_and_names_the_doc
         let said = says(&app, value).await;
         assert!(said.contains("summary.json: ") && said.contains(issue), "{value}: {said}");
     }
+    // All of them: no merge was stopped, since none was begun.
+    let mut altered: Value = serde_json::from_str(&text).unwrap();
+    for value in ["/receipts/root", "/receipts/shards/0", "/receipts/shards/1", "/receipts/shards/2"] {
+        forge(altered.pointer_mut(value).unwrap());
+    }
+    fs::write(&summary, altered.to_string()).unwrap();
+    let said = says(&app, "all receipts").await;
+    assert!(
+        said.contains("the outcomes of shard 0 are not those that receipts.shards of summary.json is of"),
+        "{said}"
+    );
     let whole: Value = serde_json::from_str(&text).unwrap();
     let fewer = &whole["receipts"]["shards"].as_array().unwrap()[..2];
     for (name, value) in [("algorithm", json!("sha1")), ("shards", json!(fewer))] {

@@ -37,12 +37,12 @@ async fn sample() -> Sample {
     Sample::in_folder(ROWS, 41, small).await
 }
 
-fn command(app: &TestApp<'_>, arguments: &[&str]) -> Command {
+pub(super) fn command(app: &TestApp<'_>, arguments: &[&str]) -> Command {
     app.command_as(&app.database.verifiers_url(), &[&["verify"], arguments].concat())
 }
 
 /// Every document of the states of verifications.
-fn state(app: &TestApp<'_>) -> Vec<PathBuf> {
+pub(super) fn state(app: &TestApp<'_>) -> Vec<PathBuf> {
     files_below(&app.out.path().join("run-store/rogo/verifying"))
 }
 
@@ -50,12 +50,12 @@ fn is_part(path: &Path) -> bool {
     path.parent().is_some_and(|folder| folder.ends_with("parts"))
 }
 
-fn parts(app: &TestApp<'_>) -> usize {
+pub(super) fn parts(app: &TestApp<'_>) -> usize {
     state(app).iter().filter(|path| is_part(path)).count()
 }
 
 /// Kills the process once it has written this many partitions; `None` if it ended before.
-async fn killed_at(app: &TestApp<'_>, arguments: &[&str], written: usize) -> Option<usize> {
+pub(super) async fn killed_at(app: &TestApp<'_>, arguments: &[&str], written: usize) -> Option<usize> {
     let mut process: Child = command(app, arguments).spawn().unwrap();
     let mut ended = false;
     until("the partitions are written", || {
@@ -430,4 +430,49 @@ async fn a_part_without_the_first_one_ends_with_a_sentence() {
     let ended = verify(&app, &["--shard", "1/2"]).await;
     assert_eq!(ended.code, Some(75), "{}", ended.stderr);
     assert!(ended.stderr.contains("start `rogo-migrate verify --shard 0/2`"), "{}", ended.stderr);
+}
+
+/// Its beat stays: what it is going to continue is not free to be discarded.
+#[tokio::test]
+async fn a_process_that_ends_for_now_keeps_its_state_from_other_verifications() {
+    let sample = sample().await;
+    let mut app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    killed_at(&app, &["--recheck", "0s", "--shard", "0/2"], 2).await.expect("it is killed");
+    // Of the killed process nothing is known but what it compared.
+    for path in state(&app) {
+        let name = path.to_str().unwrap();
+        if name.contains("/beats/") || name.ends_with("shared.json") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    app.set("ROGO_WAIT_PLAN", "0s");
+    verify(&app, &["--shard", "1/2"]).await.expect(75);
+    let ended = verify(&app, &["--level", "blobs"]).await.expect(0);
+    assert!(
+        ended.stderr.contains("because it is of another level: a process may work on it"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// Part 1 ended when nothing of part 0 lacked. Part 0 is started again where a table may not be read, and finds none of what part 1
+/// has compared: no process is left that could merge.
+#[tokio::test]
+async fn the_last_part_does_not_end_well_if_no_part_is_going_to_merge() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    killed_at(&app, &["--recheck", "0s", "--shard", "0/2"], 1).await.expect("it is killed");
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
+    assert!(ended.stdout.contains("the process that ends last writes the result"), "{}", ended.stdout);
+    app.database.run("revoke select on submission_section_marks from verifier").await;
+    let ended = verify(&app, &["--shard", "0/2"]).await.expect(75);
+    assert!(!app.out.path().join("verification.json").exists());
+    let says = "part(s) 1/2 of this verification ended without them";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    assert!(ended.stderr.contains("start `rogo-migrate verify --shard 1/2` again"), "{}", ended.stderr);
+    // Which part 1 then does.
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART at level rows: 600 rows"), "{}", ended.stdout);
 }

@@ -8,7 +8,9 @@ use super::{check, corruptions::in_folders, failures, small, small_files, verifi
 use crate::support::{
     app::{Sample, TestApp},
     csv::Csv,
+    postgres::TestServer,
     process::{ended, said},
+    proxy::Proxy,
 };
 
 /// The checks that find what the last test of this file changes.
@@ -285,9 +287,10 @@ async fn a_pod_that_verifies_beside_a_job_of_lost_rows_waits_for_that_jobs_own_f
     assert!(ended.stdout.contains("VERIFIED at level rows: 24 rows"), "{}", ended.stdout);
 }
 
-/// Blobs that are about to go are no difference; rows do not depend on them.
+/// Blobs that are about to go are no difference; rows do not depend on them, but a finalizer that is started again makes another
+/// result.
 #[tokio::test]
-async fn a_pod_that_compares_blobs_waits_until_those_of_killed_processes_are_removed() {
+async fn what_killed_processes_left_is_removed_before_blobs_are_compared_or_a_part_of_the_rows() {
     let sample = sample(12).await;
     let mut app = in_folders(&sample).await;
     app.set("KUBECONFIG", "/nonexistent");
@@ -295,15 +298,93 @@ async fn a_pod_that_compares_blobs_waits_until_those_of_killed_processes_are_rem
     let mut summary = app.summary();
     summary["sweeping"] = true.into();
     fs::write(store(&app, "results/summary.json"), summary.to_string()).unwrap();
+    for arguments in [&["--level", "blobs"][..], &["--level", "content"], &["--shard", "0/2"]] {
+        let ended = verify(&app, arguments).await.expect(75);
+        let says = "run rogo: its finalizer is removing blobs that killed processes left; if none is at work any more, run finalize";
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    verify(&app, &[]).await.expect(0);
     for (name, value) in [("ROGO_POD", "r-rogo-v-1-x"), ("ROGO_NAMESPACE", "ns"), ("ROGO_EPOCH", "1-abc")] {
         app.set(name, value);
     }
-    verify(&app, &["--level", "rows"]).await.expect(0);
     let verifier = app.database.verifiers_url();
-    let arguments = ["verify", "--recheck", "0s", "--level", "blobs"];
-    let mut waiting = app.command_as(&verifier, &arguments).spawn().unwrap();
-    said(&mut waiting, "its finalizer is removing blobs that killed processes left").await;
+    let mut waiting = ["rows", "blobs"].map(|level| {
+        let store = format!("file://{}/{level}", app.out.path().display());
+        let arguments = ["verify", "--recheck", "0s", "--level", level, "--verify-store", &store];
+        app.command_as(&verifier, &arguments).spawn().unwrap()
+    });
+    for waiting in &mut waiting {
+        said(waiting, "its finalizer is removing blobs that killed processes left").await;
+    }
     app.run(&["finalize"]).await.expect(0);
-    let ended = ended(&mut waiting).await.expect(0);
-    assert!(ended.stdout.contains("VERIFIED at level blobs: 12 rows"), "{}", ended.stdout);
+    for (waiting, level) in waiting.iter_mut().zip(["rows", "blobs"]) {
+        let ended = ended(waiting).await.expect(0);
+        assert!(ended.stdout.contains(&format!("VERIFIED at level {level}: 12 rows")), "{}", ended.stdout);
+    }
+}
+
+/// The rollback had removed them when its merge failed: no result says so.
+#[tokio::test]
+async fn a_rollback_that_no_result_tells_is_told_before_anything_is_compared() {
+    let sample = sample(24).await;
+    let mut app = in_folders(&sample).await;
+    app.set("KUBECONFIG", "/nonexistent");
+    app.run(&["run"]).await.expect(0);
+    let made = ["results/summary.json", "absent.json"].map(|name| store(&app, name));
+    let before = made.each_ref().map(|path| fs::read(path).unwrap());
+    let [left, removed] = [0, 1].map(|place| app.migrated().swap_remove(place));
+    // The application works on one: the rollback leaves it.
+    app.database
+        .run(&format!(
+            "create table before as select id, updated_at from assignment_submissions;
+             update assignment_submissions set updated_at = now() + interval '1 hour' where lti_launch_id like
+                 'rogo\\_{left}\\_%'"
+        ))
+        .await;
+    let ids = app.out.path().join("ids.txt");
+    fs::write(&ids, format!("{left}\n{removed}\n")).unwrap();
+    let rollback = ["rollback", "--attempts", ids.to_str().unwrap(), "--yes", "--reason", "a test"];
+    let told = app.run_as(&app.database.removers_url(), &rollback).await.expect(69);
+    assert!(told.stderr.contains("1 are left"), "{}", told.stderr);
+    let as_before =
+        "update assignment_submissions s set updated_at = b.updated_at from before b where b.id = s.id and
+        s.updated_at <> b.updated_at";
+    app.database.run(as_before).await;
+    for (path, bytes) in made.iter().zip(&before) {
+        fs::write(path, bytes).unwrap();
+    }
+    let told = verify(&app, &[]).await.expect(75);
+    assert!(told.stderr.contains("run rogo: attempts were rolled back at "), "{}", told.stderr);
+    assert!(told.stderr.contains("run finalize, then verify the run"), "{}", told.stderr);
+    for (name, value) in [("ROGO_POD", "r-rogo-v-1-x"), ("ROGO_NAMESPACE", "ns"), ("ROGO_EPOCH", "1-abc")] {
+        app.set(name, value);
+    }
+    let verifier = app.database.verifiers_url();
+    let mut waiting = app.command_as(&verifier, &["verify", "--recheck", "0s"]).spawn().unwrap();
+    said(&mut waiting, "attempts were rolled back at").await;
+    app.run(&["finalize"]).await.expect(0);
+    ended(&mut waiting).await.expect(0);
+}
+
+/// It meets the result of before at first, and tries again when its database answers.
+#[tokio::test]
+async fn a_pod_that_tries_again_verifies_the_result_as_it_stands_then() {
+    let sample = sample(24).await;
+    let mut app = in_folders(&sample).await;
+    app.set("KUBECONFIG", "/nonexistent");
+    app.run(&["run"]).await.expect(0);
+    let server = TestServer::get().address();
+    let database = Proxy::start(server).await;
+    let through = app.database.verifiers_url().replace(&server.to_string(), &database.address().to_string());
+    let pod = [("ROGO_POD", "r-rogo-v-1-x"), ("ROGO_NAMESPACE", "ns"), ("ROGO_EPOCH", "1-abc")];
+    database.refuse(true);
+    let arguments = ["verify", "--recheck", "0s", "--log", "info", "--same-database"];
+    let mut trying = app.command_as(&through, &arguments);
+    let mut trying = trying.envs(pod).spawn().unwrap();
+    said(&mut trying, "the step is tried again").await;
+    app.lose(&app.migrated()[0]).await;
+    app.run(&["finalize", "--accept", "lost", "--reason", "erased"]).await.expect(0);
+    database.refuse(false);
+    let ended = ended(&mut trying).await.expect(0);
+    assert!(ended.stdout.contains("24 rows (23 migrated, 0 failed, 1 skipped)"), "{}", ended.stdout);
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use rogo_migrate::ports::{FaultKind, Warehouse};
 
 use super::{attempts, ids, open, opened, scanned, start, text};
-use crate::support::fetch::FetchAll;
 use crate::support::tds::{
     Options, TdsServer,
     script::{BatchFault, LoginFault},
 };
+use crate::support::{fetch::FetchAll, process::free_port};
 
 /// Every number of warehouse.md.
 const TRANSIENT: [u32; 12] = [40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4221, 1205, 615, 926];
@@ -236,6 +236,25 @@ async fn what_lasts_is_given_back_as_unavailable() {
     assert_eq!(warehouse.fetch(&ids([1])).await.unwrap().len(), 1);
     server.script.refuse_ids([], 0);
     assert_eq!(warehouse.fetch(&ids([1, 2])).await.unwrap().len(), 2);
+}
+
+/// A server that answers, and no more than that, is there.
+#[tokio::test]
+async fn only_where_nothing_takes_connections_no_host_was_reached() {
+    let server = start(attempts(1..=1)).await;
+    let away = server.connection_string_through(([127, 0, 0, 1], free_port()).into());
+    let fault = open(away).shape().await.unwrap_err();
+    assert!(fault.unreached && fault.what.contains("cannot be reached"), "{fault}");
+    for login in
+        [LoginFault::Drop, LoginFault::Error(40613), LoginFault::Route("127.0.0.1".into(), free_port())]
+    {
+        for _ in 0..8 {
+            server.script.fail_login(login.clone());
+        }
+        let fault = open(server.connection_string()).shape().await.unwrap_err();
+        assert!(fault.kind == FaultKind::Unavailable && !fault.unreached, "{login:?}: {fault}");
+        while server.script.next_login().is_some() {}
+    }
 }
 
 #[tokio::test]

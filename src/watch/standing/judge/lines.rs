@@ -179,6 +179,7 @@ mod tests {
             level: Level::Rows,
             content: String::new(),
             settings: Vec::new(),
+            lacks: Vec::new(),
             program: String::new(),
             job: String::new(),
         };

@@ -208,7 +208,7 @@ impl Script {
         self.batches.load(Ordering::SeqCst)
     }
 
-    pub(super) fn next_login(&self) -> Option<LoginFault> {
+    pub fn next_login(&self) -> Option<LoginFault> {
         self.plan().logins.pop_front()
     }
 
