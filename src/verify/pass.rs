@@ -155,16 +155,27 @@ impl<'w> Pass<'w> {
             chunks.push(items.by_ref().take(at_a_time).collect::<Vec<_>>());
         }
         let split = &split;
-        let mut checked = stream::iter(chunks)
-            .map(|chunk| async move { check_chunk(world, others, split, chunk).await })
-            .buffered(UNDER_WAY);
-        while let Some(chunk) = checked.try_next().await? {
-            let (rows, mut files) = (chunk.len() as u64, Vec::new());
-            for one in chunk {
-                if self.reading.is_some() {
-                    files.extend(one.wanted_files());
+        // No look-up is under way while files are read: it would not be polled, and its deadline would pass.
+        let at_once = if self.reading.is_some() { UNDER_WAY } else { chunks.len() };
+        let mut chunks = chunks.into_iter().peekable();
+        while chunks.peek().is_some() {
+            let group: Vec<_> = chunks.by_ref().take(at_once).collect();
+            let mut checked = stream::iter(group)
+                .map(|chunk| async move { check_chunk(world, others, split, chunk).await })
+                .buffered(UNDER_WAY);
+            let (mut rows, mut files) = (0, Vec::new());
+            while let Some(chunk) = checked.try_next().await? {
+                let of_chunk = chunk.len() as u64;
+                for one in chunk {
+                    if self.reading.is_some() {
+                        files.extend(one.wanted_files());
+                    }
+                    passed.take(world, one, found);
                 }
-                passed.take(world, one, found);
+                match self.reading {
+                    Some(_) => rows += of_chunk,
+                    None => world.progress.compared(of_chunk),
+                }
             }
             if let Some(reading) = &mut self.reading {
                 let tally = &mut passed.tally;
@@ -172,8 +183,8 @@ impl<'w> Pass<'w> {
                     tell((row, attempt), findings, tally, &mut |_, one| found(one));
                 };
                 reading.read(files, &mut each).await?;
+                world.progress.compared(rows);
             }
-            world.progress.compared(rows);
         }
         Ok(())
     }
