@@ -41,10 +41,12 @@ impl TargetIdentity {
         found
     }
 
-    /// Whether `now` is this database beyond doubt: nothing differs, and both could read the server's system identifier. Without
-    /// it a name or a pooler may lead to another server since, whose first database has the same oid.
+    /// Whether `now` is this database by the server's system identifier too, which both could read. Without it a name or a pooler
+    /// may lead to another server since, whose first database has the same oid. Host and port are not asked for: that they differ
+    /// is refused before, or a person has confirmed the move.
     pub fn is_certainly(&self, now: &Self) -> bool {
-        self.system.is_some() && now.system.is_some() && self.differences(now, "").is_empty()
+        let inside = |of: &Self| (of.system.clone(), of.database_oid, of.database.clone());
+        self.system.is_some() && inside(self) == inside(now)
     }
 }
 
@@ -91,13 +93,19 @@ mod tests {
     #[test]
     fn it_is_certain_only_if_both_could_read_the_servers_identifier_and_nothing_differs() {
         let without = TargetIdentity { system: None, ..planned() };
-        let copy = TargetIdentity { host: "copy".into(), ..planned() };
         assert!(planned().is_certainly(&planned()));
         for (planned, now) in
             [(planned(), without.clone()), (without.clone(), planned()), (without.clone(), without)]
         {
             assert!(!planned.is_certainly(&now));
         }
-        assert!(!planned().is_certainly(&copy));
+        let moved = TargetIdentity { host: "new".into(), port: 1, ..planned() };
+        assert!(planned().is_certainly(&moved));
+        let others = [
+            TargetIdentity { system: Some("8".into()), ..planned() },
+            TargetIdentity { database_oid: 1, ..planned() },
+            TargetIdentity { database: "b".into(), ..planned() },
+        ];
+        assert!(others.iter().all(|other| !planned().is_certainly(other)));
     }
 }

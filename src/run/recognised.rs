@@ -37,8 +37,8 @@ pub async fn unrecognised(
 /// Why nothing may be deleted while no recorded row stands by which the database could be recognised.
 fn unproven(store: &RunStore) -> String {
     format!(
-        "run {} recorded no migrated row that stands, and it is not proven that the target is the database of its plan (host, port, \
-         name, oid and the server's system identifier, which takes the right to execute pg_control_system(), have to be the same), \
+        "run {} recorded no migrated row that stands, and it is not proven that the target is the database of its plan (name, oid \
+         and the server's system identifier, which takes the right to execute pg_control_system(), have to be the same), \
          so that no blob can be told from those that no row names; nothing was deleted: a merge after the run has migrated a row \
          removes them, and `rogo-migrate orphans` lists them",
         store.run()

@@ -225,14 +225,16 @@ impl<'a> Wait<'a> {
         Ok(())
     }
 
-    /// Pods that do not start or end; not asked for if all pods are ready.
+    /// Pods that do not start or end; not asked for if all pods are ready, or the Job has ended.
     async fn survey(
         &mut self,
         job: Option<&JobState>,
         tell: &mut (dyn FnMut(String) + Send),
     ) -> Option<Survey> {
         let amiss = job.is_some_and(|job| {
-            !job.suspended && (job.ready < job.active || job.ready == 0 || job.terminating > 0)
+            job.end.is_none()
+                && !job.suspended
+                && (job.ready < job.active || job.ready == 0 || job.terminating > 0)
         });
         if !amiss {
             return Some(Survey::default());
