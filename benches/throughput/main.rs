@@ -334,9 +334,13 @@ async fn round_trips(goals: &mut Goals, options: &Options, sample: &Sample) {
     let rows = options.submissions;
     for ((name, goal, of), (before, after)) in
         // A file is read and written; what the process itself asks at its start is 0.01 of it.
-        [("PostgreSQL", 1.1, rows), ("warehouse", 0.02, rows), ("blobs, per file", 2.01, rows * FILES)]
-            .into_iter()
-            .zip(before.into_iter().zip(after))
+        [
+            ("PostgreSQL", 1.1, rows),
+            ("warehouse", 0.02, rows),
+            ("blobs, per file", 2.01, rows * FILES),
+        ]
+        .into_iter()
+        .zip(before.into_iter().zip(after))
     {
         goals.demand(name, (after - before) as f64 / of as f64, "", Goal::AtMost(goal));
     }

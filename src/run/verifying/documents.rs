@@ -146,7 +146,7 @@ pub(super) struct Ended {
 /// A process may work on the state of another verification.
 pub(super) const LIVES: &str = "a process may work on it (its last heartbeat is younger than 10 min, or of a clock that is \
                                 ahead), and it is left alone";
-/// None does.
+/// No process may work on it any more.
 pub(super) const DISCARDED: &str = "it is discarded";
 
 /// What becomes of the state of another verification, for people.

@@ -214,8 +214,8 @@ async fn a_service_that_cannot_says_so_before_the_first_file_and_no_source_is_lo
             super::copy::copied(&copier, &planned(source_url(&from)), name, metadata("t1")).await.unwrap();
         }
         let requests = to.requests();
-        let copies = requests[before..].iter().filter(|request| request.header("x-ms-copy-source").is_some());
-        assert_eq!(copies.count(), asked_with_files, "{code}");
+        let by_url = |request: &&Request| request.header("x-ms-copy-source").is_some();
+        assert_eq!(requests[before..].iter().filter(by_url).count(), asked_with_files, "{code}");
         assert_eq!(requests.len() - before, 2, "{code}");
         let heads = methods(&from).iter().filter(|method| *method == "HEAD").count();
         assert_eq!(heads, asked_with_files, "{code}");
