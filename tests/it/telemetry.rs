@@ -42,7 +42,12 @@ fn the_documents_table_is_the_programs() {
 
 /// Metrics, attributes and values whose names are not the program's own: semantic conventions 1.44 of OpenTelemetry.
 const CONVENTIONS: [(&str, &str, &str, &str); 3] = [
-    ("http.client.request.duration", "histogram", "s", "http.request.method, rogo_migrate.service"),
+    (
+        "http.client.request.duration",
+        "histogram",
+        "s",
+        "http.request.method, server.address, server.port, rogo_migrate.service",
+    ),
     ("db.client.operation.duration", "histogram", "s", "db.system.name"),
     ("rogo_migrate.retries", "counter", "{try}", "service, error.type"),
 ];

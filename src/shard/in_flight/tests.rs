@@ -126,28 +126,19 @@ async fn a_service_that_works_on_all_copies_in_turn_is_asked_for_no_more_than_it
     // Short copies end before long ones that began earlier.
     let service = Service { turns: &[1, 2, 4, 8, 16, 29], ..Service::new(0, 4, 1) };
     let load = Load::on(&service, adaptive(), 1);
-    let (_, first) = load.pass(10).await;
-    let (_, then) = load.pass(10).await;
+    let [(_, first), (_, then)] = [load.pass(10).await, load.pass(10).await];
     assert!(first.iter().all(|limit| *limit <= 128), "{first:?}");
     assert!(then.iter().all(|limit| *limit <= 40), "32, and small steps: {then:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_doubling_that_gained_only_because_the_first_copies_waited_for_connections_is_taken_back() {
-    let service = Service { cold: Arc::new(32.into()), ..Service::new(0, 2, 1) };
-    let load = Load::on(&service, adaptive(), 1);
-    let (_, limits) = load.pass(5).await;
-    assert!(limits.contains(&128), "{limits:?}");
-    assert!(limits[20..].iter().all(|limit| *limit <= 40), "32, and small steps: {limits:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_climb_that_ended_at_its_cap_because_the_service_was_just_beginning_is_taken_back() {
-    let service = Service { cold: Arc::new(600.into()), ..Service::new(0, 2, 1) };
-    let load = Load::on(&service, adaptive(), 1);
-    let (_, limits) = load.pass(10).await;
-    assert!(limits.contains(&512), "{limits:?}");
-    assert!(limits[60..].iter().all(|limit| *limit <= 80), "{limits:?}");
+    for (cold, reached, settled) in [(32, 128, 20), (600, 512, 60)] {
+        let service = Service { cold: Arc::new(cold.into()), ..Service::new(0, 2, 1) };
+        let (_, limits) = Load::on(&service, adaptive(), 1).pass(10).await;
+        assert!(limits.contains(&reached), "512 is its cap: {limits:?}");
+        assert!(limits[settled..].iter().all(|limit| *limit <= 80), "32, and small steps: {limits:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

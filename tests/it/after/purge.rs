@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::support::{
     app::{Sample, TestApp},
+    blob_service::{BlobService, Habit, app_in, sample_in},
     files::tree,
     process::{ended, signal, until},
 };
@@ -144,8 +145,11 @@ async fn after_a_purge_nothing_is_left_by_which_a_learner_is_known() {
 
 #[tokio::test]
 async fn after_a_purge_of_some_attempts_only_theirs_is_gone_and_the_run_goes_on() {
-    let sample = Sample::new(160, 72).await;
-    let mut app = app_with_folder(&sample).await;
+    // It copies by itself: then a plan lists the sources.
+    let service = BlobService::start(&[Habit::Copies]).await;
+    let sample = sample_in(&service, 160, 72, |_| ()).await;
+    let mut app = app_in(&service, &sample).await;
+    app.set("ROGO_RUN_STORE", format!("file://{}/run-store", app.out.path().display()));
     app.set("DATA_WAREHOUSE_CONNECTION_STRING", format!("file://{}", sample.path("warehouse").display()));
     app.run(&["run", "--shards", "2"]).await.expect(0);
     let all = planted(&sample);
