@@ -167,7 +167,8 @@ pub async fn sample_in(
         change(options);
     })
     .await;
-    for (path, name) in sample.files() {
+    // In a folder some are folders; here they are not there.
+    for (path, name) in sample.files().into_iter().filter(|(path, _)| sample.path(path).is_file()) {
         let bytes = fs::read(sample.path(&path)).unwrap();
         let content_type = "application/octet-stream".to_owned();
         service.insert("source", &name, Blob { bytes, content_type, ..Blob::default() });
