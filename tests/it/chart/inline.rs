@@ -53,7 +53,7 @@ pub const SAID: &[(&str, &str, Typed)] = &[
             "every_line_of_helm_that_the_program_makes_is_taken_by_helm_as_it_stands",
         ),
     ),
-    ("src/watch/standing/judge.rs", "kubectl --namespace {} logs job/{}", Live),
+    ("src/watch/standing/judge/unplanned.rs", "kubectl --namespace {} logs job/{}", Live),
     (
         "src/watch/wait/warnings.rs",
         "kubectl --namespace {} delete pod {names} --grace-period=0 --force",
