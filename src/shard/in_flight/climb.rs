@@ -249,3 +249,38 @@ impl Climb {
 fn step(limit: usize) -> usize {
     ((limit as f64 * STEP) as usize).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A climb that has reached its cap of 64 with each window twice as fast as the one before.
+    fn at_its_cap() -> Climb {
+        let mut climb = Climb::new(32, 64);
+        for per_second in [100.0, 200.0] {
+            climb.judge(figures(per_second));
+        }
+        climb
+    }
+
+    fn figures(per_second: f64) -> Figures {
+        Figures { per_second, latency_s: 0.1 }
+    }
+
+    #[test]
+    fn at_its_cap_half_is_tried_too_and_kept_if_it_moves_as_much() {
+        let mut climb = at_its_cap();
+        assert_eq!(climb.limit(), 32);
+        climb.judge(figures(198.0));
+        assert_eq!(climb.limit(), 32);
+    }
+
+    #[test]
+    fn half_is_given_up_in_its_second_window_at_the_earliest() {
+        let mut climb = at_its_cap();
+        climb.judge(figures(110.0));
+        assert_eq!(climb.limit(), 32, "the service still works on the copies of before");
+        climb.judge(figures(110.0));
+        assert_eq!(climb.limit(), 64);
+    }
+}
