@@ -13,7 +13,7 @@ mod verify;
 
 use std::path::PathBuf;
 
-pub use deciding::{AcceptFlags, AttemptFlags, DecisionFlags, ReasonFlags, RedoFlags};
+pub use deciding::{AcceptFlags, AttemptFlags, ConfirmFlags, DecisionFlags, ReasonFlags, RedoFlags};
 pub use flags::{
     OutFlags, PlanFlags, SettingFlags, ShardFlags, StoreFlags, VerifyFlags, VerifyStoreFlags, WaitFlags,
 };

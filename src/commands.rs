@@ -103,7 +103,7 @@ pub fn run(mut cli: Cli) -> Result<End, Stop> {
 /// Turns on the switches that the config file sets.
 fn switch_on(command: &mut Command, sources: &Sources) {
     command.switch_on(|key| sources.is_on(key));
-    if command.answers_in_json() {
+    if command.json().is_some_and(|json| *json) {
         crate::report::answer_in_json();
     }
     if let Command::Plan(args) = command

@@ -27,12 +27,20 @@ pub struct AttemptFlags {
     pub attempts: Option<String>,
 }
 
-/// What `rollback` and `purge` take too, for decisions that are about the whole run.
+/// That a person has decided, for commands that do not insist on it.
 #[derive(Debug, Args)]
-pub struct DecisionFlags {
+pub struct ConfirmFlags {
     /// Confirms the decision; taken by every command that decides, needed by rollback and purge only
     #[arg(long, help_heading = "Deciding")]
     pub yes: bool,
+}
+
+/// What `rollback` and `purge` take too, for decisions that are about the whole run.
+#[derive(Debug, Args)]
+pub struct DecisionFlags {
+    /// Confirmation of the decision.
+    #[command(flatten)]
+    pub confirm: ConfirmFlags,
     /// Refused with a sentence: this decision is about the whole run
     #[arg(long, value_name = "FILE", hide = true)]
     pub attempts: Option<String>,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{PlanFlags, ReasonFlags, SettingFlags};
+use super::{ConfirmFlags, PlanFlags, ReasonFlags, SettingFlags};
 
 /// Arguments of `rogo-migrate plan`.
 #[derive(Debug, Args)]
@@ -16,9 +16,9 @@ pub struct PlanArgs {
     /// Print the plan, or the prediction, as JSON
     #[arg(long)]
     pub json: bool,
-    /// Confirms the decision; taken by every command that decides, needed by rollback and purge only
-    #[arg(long, help_heading = "Deciding")]
-    pub yes: bool,
+    /// Confirmation of what it decides.
+    #[command(flatten)]
+    pub confirm: ConfirmFlags,
     /// Reason for --exclude, recorded with it.
     #[command(flatten)]
     pub reason: ReasonFlags,
@@ -46,9 +46,9 @@ pub struct PredictArgs {
 /// Arguments of `rogo-migrate run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Confirms the decision; taken by every command that decides, needed by rollback and purge only
-    #[arg(long, help_heading = "Deciding")]
-    pub yes: bool,
+    /// Confirmation of what it decides.
+    #[command(flatten)]
+    pub confirm: ConfirmFlags,
     /// Reason for --exclude and --breaker off, recorded with them.
     #[command(flatten)]
     pub reason: ReasonFlags,

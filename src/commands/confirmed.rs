@@ -16,20 +16,22 @@ pub fn refuse(command: &Command, sources: &Sources) -> Result<(), Stop> {
                 "--accept lost is about every lost row, as lost.csv names them",
                 &args.decision,
             )?;
-            confirms(args.decision.yes, is_any_given(&["accept"]), "finalize", "--accept lost")
+            confirms(args.decision.confirm.yes, is_any_given(&["accept"]), "finalize", "--accept lost")
         }
         Command::Resume(args) => {
             whole("resume", "--redo lost is about every lost row, as lost.csv names them", &args.decision)?;
-            confirms(args.decision.yes, is_any_given(&["redo"]), "resume", "--redo lost")
+            confirms(args.decision.confirm.yes, is_any_given(&["redo"]), "resume", "--redo lost")
         }
         Command::Orphans(args) => {
             whole("orphans", "orphans are blobs that no attempt names", &args.decision)?;
-            confirms(args.decision.yes, args.delete, "orphans", "--delete")
+            confirms(args.decision.confirm.yes, args.delete, "orphans", "--delete")
         }
-        Command::Plan(args) => confirms(args.yes, is_any_given(&["exclude"]), "plan", "--exclude FILE"),
+        Command::Plan(args) => {
+            confirms(args.confirm.yes, is_any_given(&["exclude"]), "plan", "--exclude FILE")
+        }
         Command::Run(args) => {
             let decides = is_any_given(&["exclude", "breaker"]);
-            confirms(args.yes, decides, "run", "--exclude FILE or --breaker off")
+            confirms(args.confirm.yes, decides, "run", "--exclude FILE or --breaker off")
         }
         Command::Shard(_)
         | Command::Verify(_)

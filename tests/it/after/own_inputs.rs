@@ -3,24 +3,32 @@
 use std::fs;
 
 use super::plain_sample;
-use crate::support::{app::TestApp, documents::shell, process::output};
+use crate::support::{
+    app::{Sample, TestApp},
+    documents::shell,
+    process::output,
+};
 
 const FAILED: &str = "submissions_failed_migration.csv";
+
+/// The attempt of each row of the input, in its order.
+fn attempts_of(sample: &Sample) -> Vec<String> {
+    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
+    input.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().to_owned()).collect()
+}
 
 #[tokio::test]
 async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
     let sample = plain_sample(6).await;
     let mut app = TestApp::without_cluster(&sample).await;
     // One row fails, so that its CSV is a next input.
-    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
-    let first = input.lines().nth(1).unwrap();
-    let attempt = first.split(',').nth(4).unwrap();
+    let attempt = attempts_of(&sample).swap_remove(0);
     app.database.run("update assessments set name = 'none of them'").await;
     app.run(&["run", "--breaker", "off", "--reason", "a test"]).await;
     let own = app.out.path().join(FAILED);
     let failed = fs::read(&own).unwrap();
     assert!(failed.starts_with(b"\xef\xbb\xbf"), "Excel reads it right");
-    assert!(String::from_utf8_lossy(&failed).contains(attempt));
+    assert!(String::from_utf8_lossy(&failed).contains(&attempt));
 
     app.set("ROGO_SUBMISSIONS", own.to_str().unwrap());
     app.set("ROGO_RUN", "second");
@@ -74,8 +82,7 @@ async fn a_failure_csv_is_an_input_only_of_a_run_whose_results_go_elsewhere() {
 async fn results_are_not_copied_over_the_lists_of_attempts_that_the_plan_read() {
     let sample = plain_sample(6).await;
     let app = TestApp::without_cluster(&sample).await;
-    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
-    let attempts: Vec<&str> = input.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
+    let attempts = attempts_of(&sample);
     let lists = app.out.path().join("lists");
     fs::create_dir(&lists).unwrap();
     let (excluded, taken) = (lists.join("skipped.csv"), lists.join("notes.csv"));
@@ -104,8 +111,7 @@ async fn results_are_not_copied_over_the_lists_of_attempts_that_the_plan_read() 
 async fn no_file_that_results_copies_takes_the_place_of_a_list_that_the_plan_read() {
     let sample = plain_sample(6).await;
     let app = TestApp::without_cluster(&sample).await;
-    let input = fs::read_to_string(sample.path("submission_files.csv")).unwrap();
-    let attempts: Vec<&str> = input.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
+    let attempts = attempts_of(&sample);
     let lists = app.out.path().join("lists");
     fs::create_dir_all(lists.join("verify-store")).unwrap();
     // As after the verification of an earlier run, and a person's list beside its results.
