@@ -142,7 +142,7 @@ impl<'a> Wait<'a> {
             run_store: Patience::new(Backoff::steady(ASK_EVERY)),
             told: None,
             told_done: None,
-            warnings: Warnings::new(context.namespace, context.job, began),
+            warnings: Warnings::new(context.namespace, context.job),
         }
     }
 

@@ -42,8 +42,8 @@ pub(super) fn too_little_disk(context: &JobWait<'_>, survey: &Survey) -> Stop {
 pub struct Warnings {
     namespace: String,
     job: String,
-    /// Since when no pod is ready.
-    idle_since: Instant,
+    /// Since when a Job that goes on was seen without a ready pod.
+    idle_since: Option<Instant>,
     certain_since: BTreeMap<ObstacleKind, Instant>,
     told: BTreeMap<Topic, Instant>,
 }
@@ -57,12 +57,12 @@ enum Topic {
 }
 
 impl Warnings {
-    /// Nothing is ready yet.
-    pub fn new(namespace: &str, job: &str, now: Instant) -> Self {
+    /// Nothing has been seen yet.
+    pub fn new(namespace: &str, job: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
             job: job.to_owned(),
-            idle_since: now,
+            idle_since: None,
             certain_since: BTreeMap::new(),
             told: BTreeMap::new(),
         }
@@ -77,11 +77,14 @@ impl Warnings {
         survey: &Survey,
     ) -> Vec<String> {
         let mut warnings = self.certain(now, survey);
-        if job.is_some_and(|job| job.ready > 0) {
-            self.idle_since = now;
+        if job.is_some_and(|job| job.ready > 0 || job.end.is_some()) {
+            self.idle_since = None;
             self.told.remove(&Topic::Idle);
-        } else if now - self.idle_since >= LASTING && warnings.is_empty() && self.may_tell(Topic::Idle, now) {
-            warnings.push(self.idle(now, job, survey));
+        } else {
+            let idle_for = now - *self.idle_since.get_or_insert(now);
+            if idle_for >= LASTING && warnings.is_empty() && self.may_tell(Topic::Idle, now) {
+                warnings.push(self.idle(idle_for, job, survey));
+            }
         }
         warnings.extend(self.terminating(now, utc, survey));
         warnings
@@ -128,8 +131,8 @@ impl Warnings {
         format!("Job {} can make no pods ({}): {what}; {describe}", self.job, kind.name())
     }
 
-    fn idle(&self, now: Instant, job: Option<&JobState>, survey: &Survey) -> String {
-        let minutes = (now - self.idle_since).as_secs() / 60;
+    fn idle(&self, idle_for: Duration, job: Option<&JobState>, survey: &Survey) -> String {
+        let minutes = idle_for.as_secs() / 60;
         let describe = self.describe("job", &self.job);
         let Some(job) = job else {
             return format!("there has been no Job {} for {minutes} min; {describe}", self.job);

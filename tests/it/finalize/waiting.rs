@@ -180,7 +180,8 @@ async fn where_lost_rows_are_moved_again_only_the_end_of_the_job_counts() {
     let denied = vec![(0, Says::Fails(FaultKind::Denied)), (600, complete())];
     let denied = waited_for(true, &world, &Script::new(denied)).await;
     assert_eq!(denied.end.unwrap(), WaitEnd::JobComplete);
-    assert!((600..=630).contains(&denied.seconds), "{}", denied.seconds);
+    // A pause of 30 s at most, and the second look at a Job that had ended at the first.
+    assert!((600..=636).contains(&denied.seconds), "{}", denied.seconds);
     assert!(
         denied.told[0].ends_with("the Job's end is waited for, since it moves lost rows again"),
         "{:?}",
@@ -334,6 +335,24 @@ async fn a_cluster_that_refuses_for_ever_is_asked_on_and_told_of_once_a_minute()
     let said = "cannot look at Job r-rogo-s-1: Kubernetes API: scripted; it is tried again, and done markers in the run \
                 store count";
     assert!(refused.told.iter().all(|told| told == said), "{:?}", refused.told.first());
+}
+
+/// The program cannot know how long no pod was ready: it begins to count when the cluster answers.
+#[tokio::test(start_paused = true)]
+async fn what_the_cluster_did_not_say_for_an_hour_is_no_warning_of_idle_pods() {
+    let world = World::new(4, 2);
+    let starting = || Says::Job(JobState { uid: "1".into(), active: 3, ..JobState::default() });
+    for (last, minutes) in [(ended(JobEnd::Complete), 60), (starting(), 69)] {
+        let says = vec![
+            (0, Says::Fails(FaultKind::Denied)),
+            (3_600, last),
+            (minutes * MINUTE + 50, ended(JobEnd::Complete)),
+        ];
+        let waited = waited(&world, &Script::new(says)).await;
+        assert_eq!(waited.end.unwrap(), WaitEnd::JobComplete);
+        let idle: Vec<_> = waited.told.iter().filter(|told| !told.starts_with("cannot look at")).collect();
+        assert!(idle.is_empty(), "{idle:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
