@@ -1,41 +1,51 @@
-//! What another client of the target feels of a run: a probe reads and writes a row of the same tables a hundred times a
+//! What another client of the target feels of a run: pgbench reads and writes a row of the same tables a hundred times a
 //! second, without a run, beside one with the target guard and beside one without.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
-use sqlx::{Connection, PgConnection};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::ChildStderr,
+    task::block_in_place,
+};
 
 use super::{
     Options, TestApp,
     goals::{Goal, Goals},
     latency::Bench,
-    support::postgres::TestServer,
 };
 
-/// Between two transactions of the probe.
-const PROBE_EVERY: Duration = Duration::from_millis(10);
+/// A transaction of the probe.
+const SCRIPT: &str = "\\set number random(1, 1000000000)
+begin;
+select count(*) from assignment_submissions where id = 'probe-' || :number;
+insert into lti_launch_sessions (launch_id, consumer_key, expires_at)
+    values ('probe-' || :number || clock_timestamp(), 'probe', now());
+commit;
+";
+/// Transactions of the probe a second.
+const RATE: &str = "100";
 
-/// Times of the probe's transactions, ascending, and how long it went on.
-struct Probed {
-    seconds: Vec<f64>,
-    lasted: Duration,
-}
+/// Times of the probe's transactions, ascending, in ms.
+struct Probed(Vec<f64>);
 
 impl Probed {
-    fn quantile_ms(&self, part: f64) -> f64 {
+    fn quantile(&self, part: f64) -> f64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
-        let place = (self.seconds.len() as f64 * part) as usize;
-        self.seconds[place.min(self.seconds.len() - 1)] * 1e3
+        let place = (self.0.len() as f64 * part) as usize;
+        self.0[place.min(self.0.len() - 1)]
     }
 
-    fn show(&self, what: &str, rows: f64) {
+    fn show(&self, what: &str, rows_per_second: f64) {
         println!(
-            "  {what:28} p50 {:7.2} ms, p99 {:7.2} ms, {} transactions, {:6.1} submissions/s",
-            self.quantile_ms(0.5),
-            self.quantile_ms(0.99),
-            self.seconds.len(),
-            rows / self.lasted.as_secs_f64()
+            "  {what:28} p50 {:7.2} ms, p95 {:7.2} ms, p99 {:7.2} ms, {} transactions, {rows_per_second:6.1} submissions/s",
+            self.quantile(0.5),
+            self.quantile(0.95),
+            self.quantile(0.99),
+            self.0.len(),
         );
     }
 }
@@ -43,21 +53,20 @@ impl Probed {
 /// The probe's p99 during a run as a multiple of that without one, with the guard on against its goal, and with it off.
 pub async fn guard(goals: &mut Goals, options: &Options) {
     let seconds = if options.short { options.seconds.min(30) } else { options.seconds };
-    let whole = Duration::from_secs(seconds);
     println!("a probe beside a run of up to {} submissions, {seconds} s each", options.guarded);
     let bench = Bench::start(options.guarded, options.stub_bytes).await;
-    let mut idle = vec![alone(&bench, whole).await];
-    let on = beside(&bench, "on", whole).await;
-    idle.push(alone(&bench, whole).await);
-    let off = beside(&bench, "off", whole).await;
-    let p99 = idle.iter().map(|probed| probed.quantile_ms(0.99)).sum::<f64>() / idle.len() as f64;
-    Goals::figure("guard off: p99 beside that alone", off.quantile_ms(0.99) / p99, "×");
-    goals.demand("guard on: p99 beside that alone", on.quantile_ms(0.99) / p99, "×", Goal::AtMost(1.5));
+    let mut idle = vec![alone(&bench, seconds).await];
+    let on = beside(&bench, "on", seconds).await;
+    idle.push(alone(&bench, seconds).await);
+    let off = beside(&bench, "off", seconds.min(20)).await;
+    let p99 = idle.iter().map(|probed| probed.quantile(0.99)).sum::<f64>() / idle.len() as f64;
+    Goals::figure("guard off: p99 beside that alone", off.quantile(0.99) / p99, "×");
+    goals.demand("guard on: p99 beside that alone", on.quantile(0.99) / p99, "×", Goal::AtMost(1.5));
 }
 
-async fn alone(bench: &Bench, whole: Duration) -> Probed {
+async fn alone(bench: &Bench, seconds: u64) -> Probed {
     let app = planned(bench).await;
-    let probed = probe(&app, whole, std::future::pending()).await;
+    let probed = block_in_place(|| probe(&app, seconds));
     probed.show("no run", 0.0);
     probed
 }
@@ -68,55 +77,71 @@ async fn planned(bench: &Bench) -> TestApp<'_> {
     app
 }
 
-/// From the start of the shard's process to its end, if that is earlier.
-async fn beside(bench: &Bench, guard: &str, whole: Duration) -> Probed {
+/// From the start of the shard's process on.
+async fn beside(bench: &Bench, guard: &str, seconds: u64) -> Probed {
     let app = planned(bench).await;
     let mut shard = app.start(&["shard", "--shard", "0", "--target-guard", guard]);
-    // Its log must not fill the pipe.
-    let log = shard.stderr.take().unwrap();
-    let ending = async {
-        let (mut log, mut sink) = (log, tokio::io::sink());
-        tokio::io::copy(&mut log, &mut sink).await.unwrap();
-    };
-    let probed = probe(&app, whole, ending).await;
+    let speeds = tokio::spawn(speeds(shard.stderr.take().unwrap()));
+    let probed = block_in_place(|| probe(&app, seconds));
+    assert!(shard.try_wait().unwrap().is_none(), "the run ended before the probe: raise --guarded");
     shard.kill().await.unwrap();
     let rows = app.database.number("select count(*) from assignment_submissions").await as f64;
-    probed.show(&format!("a run with the guard {guard}"), rows);
+    probed.show(&format!("a run with the guard {guard}"), rows / Duration::from_secs(seconds).as_secs_f64());
+    let speeds = speeds.await.unwrap();
+    if !speeds.is_empty() {
+        println!("  speeds that the guard set: {}", speeds.join(", "));
+    }
     probed
 }
 
-/// Reads and writes until so much time has passed, or `ending`.
-async fn probe(app: &TestApp<'_>, whole: Duration, ending: impl Future<Output = ()>) -> Probed {
-    let mut connection = TestServer::get().connect(app.database.name()).await;
-    let (began, mut seconds) = (Instant::now(), Vec::new());
-    let probing = async {
-        let mut ticks = interval(PROBE_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for number in 0_u64.. {
-            ticks.tick().await;
-            let asked = Instant::now();
-            transaction(&mut connection, number).await.unwrap();
-            seconds.push(asked.elapsed().as_secs_f64());
-            if began.elapsed() >= whole {
-                break;
-            }
+/// The speeds that the guard set, as the log tells them. Read to its end, so that the pipe does not fill.
+async fn speeds(log: ChildStderr) -> Vec<String> {
+    let (began, mut speeds) = (Instant::now(), Vec::new());
+    let mut lines = BufReader::new(log).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        let percent = line["percent"].as_f64();
+        if let Some(percent) = percent.filter(|_| line["message"] == "the target guard sets the speed") {
+            speeds.push(format!("{:.0} s {percent:.1} %", began.elapsed().as_secs_f64()));
         }
-    };
-    tokio::select! {
-        () = probing => {}
-        () = ending => {}
     }
-    seconds.sort_unstable_by(f64::total_cmp);
-    Probed { seconds, lasted: began.elapsed() }
+    speeds
 }
 
-async fn transaction(connection: &mut PgConnection, number: u64) -> sqlx::Result<()> {
-    const READ: &str = "select count(*) from assignment_submissions where id = $1";
-    const WRITE: &str =
-        "insert into lti_launch_sessions (launch_id, consumer_key, expires_at) values ($1, 'probe', now())";
-    let name = format!("probe-{number}");
-    let mut transaction = connection.begin().await?;
-    sqlx::query(READ).bind(&name).execute(&mut *transaction).await?;
-    sqlx::query(WRITE).bind(&name).execute(&mut *transaction).await?;
-    transaction.commit().await
+fn probe(app: &TestApp<'_>, seconds: u64) -> Probed {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, log) = (folder.path().join("probe.sql"), folder.path().join("log"));
+    fs::write(&script, SCRIPT).unwrap();
+    let (script, log) = (script.to_str().unwrap(), log.to_str().unwrap());
+    let seconds = seconds.to_string();
+    app.database.pgbench(&[
+        "-n",
+        "-c",
+        "1",
+        "-M",
+        "prepared",
+        "-R",
+        RATE,
+        "-T",
+        &seconds,
+        "-l",
+        "--log-prefix",
+        log,
+        "-f",
+        script,
+    ]);
+    let mut times: Vec<f64> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().starts_with(log))
+        .flat_map(|path| fs::read_to_string(path).unwrap().lines().map(service_time).collect::<Vec<_>>())
+        .collect();
+    times.sort_unstable_by(f64::total_cmp);
+    Probed(times)
+}
+
+/// Of a line of pgbench's log: what the transaction took, in ms, without how late pgbench itself began it.
+fn service_time(line: &str) -> f64 {
+    let fields: Vec<f64> = line.split(' ').map(|field| field.parse().unwrap()).collect();
+    (fields[2] - fields[6]) / 1e3
 }

@@ -22,6 +22,7 @@ mod undo;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -217,6 +218,10 @@ impl<Side: Send + Sync> TargetReader for PostgresTarget<Side> {
 
     async fn load(&self) -> Result<TargetLoad, Fault> {
         load::load(&self.pool).await
+    }
+
+    async fn wake_ups(&self) -> Result<Vec<Duration>, Fault> {
+        load::wake_ups(&self.pool).await
     }
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {

@@ -73,6 +73,17 @@ impl Gate {
         self.pacing().speed
     }
 
+    /// Whether the speed is below one statement at a time.
+    pub fn is_narrow(&self) -> bool {
+        self.share() < 1.0
+    }
+
+    /// Connections that may be busy at a time, or the part of the time in which one may.
+    #[expect(clippy::cast_precision_loss, reason = "connections of one process")]
+    fn share(&self) -> f64 {
+        self.speed() * self.connections as f64
+    }
+
     /// Waits until one more statement may begin.
     pub async fn enter(self: &Arc<Self>) -> Turn {
         if self.speed() >= 1.0 {
@@ -112,13 +123,11 @@ impl Gate {
 
     /// A statement that took so long is over. If one at a time is too many, the next one begins so much later that the
     /// share is kept.
-    #[expect(clippy::cast_precision_loss, reason = "connections of one process")]
     fn ended(&self, took: Duration) {
-        let mut pacing = self.pacing();
-        let share = pacing.speed * self.connections as f64;
+        let share = self.share();
         if share < 1.0 {
             let rest = took.mul_f64(1.0 / share - 1.0).min(LONGEST_REST);
-            pacing.rest_until = Some(Instant::now() + rest);
+            self.pacing().rest_until = Some(Instant::now() + rest);
         }
     }
 

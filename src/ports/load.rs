@@ -39,14 +39,22 @@ pub enum LoadSign {
     ReplicationLag,
     /// This process's commits take longer than at best.
     CommitLatency,
+    /// The server wakes sleeping sessions up later than at best: its processors are busy.
+    ResponseTime,
     /// Nothing is known yet: a guarded run begins slowly.
     Start,
 }
 
 impl LoadSign {
     /// Every sign, in the order of the documentation.
-    pub const ALL: [Self; 5] =
-        [Self::LockWaits, Self::LongTransaction, Self::ReplicationLag, Self::CommitLatency, Self::Start];
+    pub const ALL: [Self; 6] = [
+        Self::LockWaits,
+        Self::LongTransaction,
+        Self::ReplicationLag,
+        Self::CommitLatency,
+        Self::ResponseTime,
+        Self::Start,
+    ];
 
     /// Its stable name.
     pub fn name(self) -> &'static str {
@@ -55,6 +63,7 @@ impl LoadSign {
             Self::LongTransaction => "long_transaction",
             Self::ReplicationLag => "replication_lag",
             Self::CommitLatency => "commit_latency",
+            Self::ResponseTime => "response_time",
             Self::Start => "start",
         }
     }
@@ -68,6 +77,7 @@ impl fmt::Display for LoadSign {
             Self::LongTransaction => "another session has a long transaction",
             Self::ReplicationLag => "a replica lags behind",
             Self::CommitLatency => "commits take longer than at best",
+            Self::ResponseTime => "its processors answer later than at best",
             Self::Start => "it begins slowly",
         })
     }

@@ -1,9 +1,6 @@
 //! The target's tables, read and written.
 
-use std::{
-    collections::{HashMap, HashSet},
-    future::Future,
-};
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -251,6 +248,11 @@ pub trait TargetReader: Send + Sync {
     /// The load that the target shows, without this run's sessions. Asked on a connection of its pool, past every gate.
     async fn load(&self) -> Result<TargetLoad, Fault> {
         Ok(TargetLoad::default())
+    }
+
+    /// How late the server wakes up from some short sleeps, by its own clock: later if its processors are busy.
+    async fn wake_ups(&self) -> Result<Vec<std::time::Duration>, Fault> {
+        Ok(Vec::new())
     }
 
     /// Identity of the database, which the plan pins.

@@ -1,12 +1,14 @@
 //! The target guard: slows a process down while the target database is under load, and says why.
 //!
 //! Every ten seconds one query on a connection of the first worker asks the database how other sessions fare; between two
-//! looks the process's own commits are timed. What it sees moves the share of full speed ([`speed`]), which the gate before
+//! looks the process's own commits are timed, and small sleeps of the server by its own clock: how late it wakes up is what
+//! other clients feel of busy processors. What it sees moves the share of full speed ([`speed`]), which the gate before
 //! the connections keeps. No process talks to another: all of them see one database. A look that fails changes nothing,
 //! no row is blamed, and no run ends because of it. When the process stops, the gate opens: rows under way are finished.
 
 mod latency;
 mod speed;
+mod wake_ups;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use latency::Latency;
 use speed::{Pressure, Speed};
+use wake_ups::WakeUps;
 
 use super::{Shard, pace::Pace};
 use crate::{
@@ -27,6 +30,10 @@ use crate::{
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Between two measurements of wake-ups.
+const WAKE_EVERY: Duration = Duration::from_millis(100);
+/// For statements under way to end after the speed was lowered between two looks.
+const SETTLES: Duration = Duration::from_secs(1);
 /// A look that takes longer says nothing.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -36,6 +43,8 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 const LONG_TRANSACTION: Duration = Duration::from_mins(1);
 /// A replica that is behind.
 const LONG_LAG: Duration = Duration::from_secs(10);
+/// What was measured if too many wake-ups were late.
+const LATE: &str = "more sleeping sessions than at best wake up late";
 /// How many times as long as at best commits take if the database is overloaded.
 const SLOW_COMMITS: f64 = 3.0;
 
@@ -48,6 +57,7 @@ pub struct Guard {
 struct Seen {
     speed: Speed,
     latency: Latency,
+    wake_ups: WakeUps,
     /// When the database was looked at last.
     looked: Option<Instant>,
     /// The share that was told last.
@@ -64,8 +74,23 @@ pub(super) async fn watch(
     done: &CancellationToken,
 ) {
     if let Some((guard, target)) = guard.zip(targets.first()) {
-        let look = async || target.load().await;
-        guard.watch(look, &shard.pace, &shard.events, done, &shard.stop).await;
+        guard.watch(target, &shard.pace, &shard.events, done, &shard.stop).await;
+    }
+}
+
+/// What is asked of the target.
+trait Watched {
+    async fn load(&self) -> Result<TargetLoad, Fault>;
+    async fn wake_ups(&self) -> Result<Vec<Duration>, Fault>;
+}
+
+impl Watched for Arc<dyn TargetWriter> {
+    async fn load(&self) -> Result<TargetLoad, Fault> {
+        self.as_ref().load().await
+    }
+
+    async fn wake_ups(&self) -> Result<Vec<Duration>, Fault> {
+        self.as_ref().wake_ups().await
     }
 }
 
@@ -75,14 +100,22 @@ impl Guard {
         let speed = Speed::new();
         gate.set_speed(speed.share());
         let latency = Latency::default();
-        let seen = Seen { speed, latency, looked: None, told: None, told_hidden: false, told_failed: false };
+        let seen = Seen {
+            speed,
+            latency,
+            wake_ups: WakeUps::default(),
+            looked: None,
+            told: None,
+            told_hidden: false,
+            told_failed: false,
+        };
         Self { gate, seen: Mutex::new(seen) }
     }
 
-    /// Looks at the target by `look`, and moves the speed, until the shard is `done` or the process stops.
+    /// Looks at the target, and moves the speed, until the shard is `done` or the process stops.
     async fn watch(
         &self,
-        look: impl AsyncFn() -> Result<TargetLoad, Fault>,
+        target: &impl Watched,
         pace: &Pace,
         events: &Events,
         done: &CancellationToken,
@@ -96,23 +129,18 @@ impl Guard {
                 self.gate.set_speed(1.0);
                 pace.slowed(None);
             }
-            () = self.keep_looking(look, pace, events) => {}
+            () = self.keep_looking(target, pace, events) => {}
         }
     }
 
-    async fn keep_looking(
-        &self,
-        look: impl AsyncFn() -> Result<TargetLoad, Fault>,
-        pace: &Pace,
-        events: &Events,
-    ) {
+    async fn keep_looking(&self, target: &impl Watched, pace: &Pace, events: &Events) {
         loop {
             let looked = self.seen().looked;
             if let Some(looked) = looked {
-                pause(LOOK_EVERY.saturating_sub(since(looked))).await;
+                self.keep_measuring(target, looked, pace, events).await;
             }
             self.seen().looked = Some(now());
-            let looking = tokio::time::timeout(LOOK_LIMIT, look()).await;
+            let looking = tokio::time::timeout(LOOK_LIMIT, target.load()).await;
             let load = looking.unwrap_or_else(|_elapsed| {
                 Err(Fault::new(Service::Database, FaultKind::Unavailable, "no answer within 10 s"))
             });
@@ -122,10 +150,39 @@ impl Guard {
         }
     }
 
+    /// Measures wake-ups until the next look is due.
+    async fn keep_measuring(&self, target: &impl Watched, looked: Instant, pace: &Pace, events: &Events) {
+        loop {
+            let left = LOOK_EVERY.saturating_sub(since(looked));
+            if left.is_zero() {
+                return;
+            }
+            pause(WAKE_EVERY.min(left)).await;
+            // One that fails says nothing: the next look tells of the fault.
+            let Ok(Ok(took)) = tokio::time::timeout(LOOK_LIMIT, target.wake_ups()).await else { continue };
+            if self.lowered(&took) {
+                self.apply(pace, events, LATE);
+                pause(SETTLES.min(LOOK_EVERY.saturating_sub(since(looked)))).await;
+            }
+        }
+    }
+
+    /// Notes wake-ups; whether they lowered the speed.
+    fn lowered(&self, took: &[Duration]) -> bool {
+        let mut seen = self.seen();
+        let is_sign = seen.wake_ups.note(took);
+        if is_sign {
+            seen.wake_ups.restart();
+            seen.speed.judge(&[(LoadSign::ResponseTime, 1.0)], false);
+        }
+        is_sign
+    }
+
     /// Moves the speed; what was measured, in words.
     fn judge(&self, load: Result<TargetLoad, Fault>, may_rise: bool) -> String {
         let mut seen = self.seen();
         let slower = seen.latency.end_window();
+        let late = seen.wake_ups.end_window();
         let load = match load {
             Ok(load) => {
                 seen.told_failed = false;
@@ -141,8 +198,12 @@ impl Guard {
                 None
             }
         };
-        seen.speed.judge(&pressures(load.as_ref(), slower), may_rise && load.is_some());
-        figures(load.as_ref(), slower)
+        let mut found = pressures(load.as_ref(), slower);
+        found.extend(late.map(|late| (LoadSign::ResponseTime, late)));
+        seen.speed.judge(&found, may_rise && load.is_some() && late.is_some());
+        let mut figures = figures(load.as_ref(), slower);
+        figures.extend(late.filter(|late| *late >= 1.0).map(|_| LATE.to_owned()));
+        figures.join("; ")
     }
 
     /// Brings gate, state and consumers to the present speed.
@@ -178,8 +239,8 @@ fn state(share: f64, because: LoadSign) -> State {
 
 /// As people read it, in few different words.
 fn per_cent(share: f64) -> String {
-    let per_cent = (share * 100.0).round();
-    format!("{per_cent:.0} %")
+    let per_cent = share * 100.0;
+    if per_cent < 1.0 { format!("{per_cent:.1} %") } else { format!("{:.0} %", per_cent.round()) }
 }
 
 /// Each sign that can be measured, as a share of its threshold.
@@ -196,7 +257,7 @@ fn pressures(load: Option<&TargetLoad>, slower: Option<f64>) -> Vec<Pressure> {
 }
 
 /// What was measured, for the log.
-fn figures(load: Option<&TargetLoad>, slower: Option<f64>) -> String {
+fn figures(load: Option<&TargetLoad>, slower: Option<f64>) -> Vec<String> {
     let mut figures = Vec::new();
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     if let Some(load) = load {
@@ -210,7 +271,7 @@ fn figures(load: Option<&TargetLoad>, slower: Option<f64>) -> String {
         figures.extend(load.replication_lag.map(|lag| format!("replication lag: {}", seconds(lag))));
     }
     figures.extend(slower.map(|slower| format!("commits take {slower:.1} times as long as at best")));
-    figures.join("; ")
+    figures
 }
 
 fn tell_hidden(load: &TargetLoad) {

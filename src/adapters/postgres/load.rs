@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::FromRow;
+use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::pool::Pool;
 use crate::ports::{Fault, TargetLoad};
@@ -58,6 +58,21 @@ struct Seen {
     replication_lag_s: Option<f64>,
     hidden_sessions: i64,
     hidden_replicas: i64,
+}
+
+/// Twenty sleeps of 1 ms, as a server of milliseconds sleeps: some 2. The items of a row are computed from the left to the right.
+const WAKE_UPS: &str = "select array_agg(extract(epoch from ended - began)::float8 - 0.001) from (
+    select clock_timestamp() as began, pg_sleep(0.001 + 0 * number), clock_timestamp() as ended
+    from generate_series(1, 20) as number offset 0
+) as slept";
+
+pub(super) async fn wake_ups(pool: &Pool) -> Result<Vec<Duration>, Fault> {
+    let asking = async |connection: &mut _| {
+        let rows: Vec<PgRow> = sqlx::raw_sql(WAKE_UPS).fetch_all(connection).await?;
+        rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<Vec<f64>, _>(0)
+    };
+    let late = pool.look(LIMIT, asking).await?;
+    Ok(late.into_iter().map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()).collect())
 }
 
 pub(super) async fn load(pool: &Pool) -> Result<TargetLoad, Fault> {

@@ -135,6 +135,11 @@ impl Pool {
         Ok(Lease { turn, ..self.lease().await? })
     }
 
+    /// Whether the guard lets in less than one statement at a time.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.is_narrow())
+    }
+
     /// Tells that what this lease is for waited for it so long.
     pub(super) fn tell_waited(&self, lease: &Lease<'_>, waited: Duration) {
         let on = if lease.turn.waited().is_some() { WaitedFor::Turn } else { WaitedFor::Connection };

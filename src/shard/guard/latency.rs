@@ -96,7 +96,7 @@ impl Class {
     clippy::cast_sign_loss,
     reason = "at most 1,024 times"
 )]
-fn quantile(sorted: &[f64], part: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted.get((sorted.len() as f64 * part) as usize).copied().unwrap_or_default()
 }
 

@@ -5,13 +5,15 @@
 
 use crate::ports::LoadSign;
 
-/// A run begins with this share. It doubles with each calm look, so that full speed is reached in half a minute.
-const START: f64 = 1.0 / 8.0;
+/// A run begins with this share. It doubles with each calm look, so that full speed is reached in 80 s.
+const START: f64 = 1.0 / 256.0;
 /// Never less: a run that stands still does not end.
 const LEAST: f64 = 1.0 / 64.0;
+/// Never less for the response time alone: on a small server one statement at a time, with rests, may be too much.
+const LEAST_FOR_RESPONSE_TIME: f64 = 1.0 / 1_024.0;
 /// Never less for a transaction that is merely long: a backup takes hours.
 const LEAST_FOR_TRANSACTION: f64 = 1.0 / 4.0;
-/// The factor of a step up where commits took too long at twice the speed before.
+/// The factor of a step up where commits or small statements took too long at twice the speed before.
 const SMALL_STEP: f64 = 1.2;
 /// Calm looks before a small step.
 const REST: u32 = 3;
@@ -26,14 +28,19 @@ pub(super) type Pressure = (LoadSign, f64);
 pub(super) struct Speed {
     share: f64,
     because: Option<LoadSign>,
-    /// The share at which commits took too long last.
+    /// The share at which commits or small statements took too long last.
     too_fast: Option<f64>,
     calm: u32,
 }
 
 impl Speed {
     pub(super) fn new() -> Self {
-        Self { share: START, because: Some(LoadSign::Start), too_fast: None, calm: 0 }
+        Self::of(START)
+    }
+
+    /// Such a share, as after a begin.
+    pub(super) fn of(share: f64) -> Self {
+        Self { share, because: Some(LoadSign::Start), too_fast: None, calm: 0 }
     }
 
     /// The share of full speed, at most 1.
@@ -61,7 +68,7 @@ impl Speed {
         self.calm = 0;
         let there = || pressures.iter().filter(|(_, pressure)| *pressure >= 1.0);
         let least = there().map(|(sign, _)| least(*sign)).fold(1.0, f64::min);
-        if there().any(|(sign, _)| *sign == LoadSign::CommitLatency) {
+        if there().any(|(sign, _)| matches!(sign, LoadSign::CommitLatency | LoadSign::ResponseTime)) {
             self.too_fast = Some(self.share);
         }
         // A sign that cannot lower the share further does not raise it either.
@@ -94,6 +101,7 @@ impl Speed {
 fn least(sign: LoadSign) -> f64 {
     match sign {
         LoadSign::LongTransaction => LEAST_FOR_TRANSACTION,
+        LoadSign::ResponseTime => LEAST_FOR_RESPONSE_TIME,
         LoadSign::LockWaits | LoadSign::ReplicationLag | LoadSign::CommitLatency | LoadSign::Start => LEAST,
     }
 }
@@ -117,10 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn a_run_begins_slowly_and_is_at_full_speed_after_three_calm_looks() {
+    fn a_run_begins_slowly_and_is_at_full_speed_after_eight_calm_looks() {
         let mut speed = Speed::new();
-        assert_eq!((speed.share(), speed.because()), (0.125, Some(LoadSign::Start)));
-        assert_eq!(looks(&mut speed, &[(LoadSign::LockWaits, 0.1)], 4), [0.25, 0.5, 1.0, 1.0]);
+        assert_eq!((speed.share(), speed.because()), (1.0 / 256.0, Some(LoadSign::Start)));
+        assert_eq!(looks(&mut speed, &[(LoadSign::LockWaits, 0.1)], 9)[5..], [0.25, 0.5, 1.0, 1.0]);
         assert_eq!(speed.because(), None);
     }
 
@@ -137,6 +145,8 @@ mod tests {
         assert_eq!(looks(&mut speed, &[(LoadSign::LockWaits, 0.2)], 3), [0.25, 0.5, 1.0]);
         let last = looks(&mut speed, &[(LoadSign::ReplicationLag, 30.0)], 20).pop();
         assert_eq!(last, Some(1.0 / 64.0), "it never stands still");
+        let last = looks(&mut speed, &[(LoadSign::ResponseTime, 30.0)], 20).pop();
+        assert_eq!(last, Some(1.0 / 1_024.0), "nor for busy processors");
     }
 
     #[test]
@@ -159,7 +169,7 @@ mod tests {
     fn what_cannot_be_seen_raises_nothing() {
         let mut speed = Speed::new();
         speed.judge(&[], false);
-        assert!((speed.share() - 0.125).abs() < 1e-9);
+        assert!((speed.share() - START).abs() < 1e-9);
     }
 
     fn mean(fleet: &[Speed]) -> f64 {

@@ -27,7 +27,7 @@ impl GuardMetrics {
             clippy::cast_sign_loss,
             reason = "a share of at most 100 per cent"
         )]
-        self.speed.record((guarded.share * 100.0).round() as u64, &[]);
+        self.speed.record((guarded.share * 100.0).round().max(1.0) as u64, &[]);
         self.count(at, guarded.because);
     }
 

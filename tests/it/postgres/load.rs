@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use rogo_migrate::{
-    adapters::postgres::{PostgresWriter, WaitedFor},
+    adapters::postgres::{PostgresWriter, SentStatement, WaitedFor},
     ports::{Gate, TargetLoad, TargetReader, TargetWriter},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -13,6 +14,7 @@ use super::world::{Worker, copied, database, migration};
 use crate::support::{
     postgres::{TestDatabase, TestServer, own::OwnServer},
     process::until,
+    proxy::Proxy,
 };
 
 const LOCK: &str =
@@ -166,6 +168,53 @@ async fn a_look_takes_no_turn_and_no_connection_beyond_the_pools() {
     );
     assert_eq!(database.number(&ours).await, 1);
     drop(turn);
+}
+
+#[tokio::test]
+async fn wake_ups_are_timed_by_the_server_and_take_no_turn() {
+    let database = database().await;
+    let gate = Gate::new(1);
+    let proxy = Proxy::start(TestServer::get().address()).await;
+    proxy.delay(Duration::from_millis(200));
+    let target = Worker { gate: gate.clone(), ..Worker::at(database.url_through(proxy.address())) }.start();
+    gate.set_speed(0.5);
+    let _turn = gate.enter().await;
+    let mut took = target.wake_ups().await.unwrap();
+    took.sort_unstable();
+    assert_eq!(took.len(), 20);
+    assert!(took[0] < Duration::from_millis(100), "the distance is no load: {took:?}");
+    assert!(took.iter().all(|took| !took.is_zero()), "{took:?}");
+}
+
+/// A statement of many rows keeps a processor of the target from others for as long as it takes.
+#[tokio::test]
+async fn below_one_statement_at_a_time_few_commits_share_one() {
+    const COMMITS: i32 = 20;
+    let database = database().await;
+    for (speed, most) in [(1.0, 20), (1.0 / 4.0, 4)] {
+        let gate = Gate::new(1);
+        let sent = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let noted = sent.clone();
+        let worker = Worker {
+            pool: 1,
+            gate: gate.clone(),
+            sent: Arc::new(move |statement: SentStatement| noted.lock().unwrap().push(statement.submissions)),
+            ..Worker::of(&database)
+        };
+        let target = worker.start();
+        let first = if speed < 1.0 { 101 } else { 1 };
+        target.commit(&copied(&migration(first))).await.unwrap();
+        gate.set_speed(speed);
+        let migrations: Vec<_> = (first + 1..=first + COMMITS).map(migration).collect();
+        let migrations: Vec<_> = migrations.iter().map(copied).collect();
+        for committed in join_all(migrations.iter().map(|migration| target.commit(migration))).await {
+            committed.unwrap();
+        }
+        let sent = sent.lock().unwrap();
+        assert!(sent.iter().all(|submissions| *submissions <= most), "{sent:?}");
+        assert_eq!(sent.iter().sum::<usize>(), 21);
+        assert!(sent.iter().any(|submissions| *submissions > 1), "they share statements: {sent:?}");
+    }
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_wherever_pe
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
     app.run(&["plan"]).await.expect(0);
     // The state is told every second: the shard lasts longer.
-    proxy.delay(Duration::from_millis(100));
+    proxy.delay(Duration::from_millis(10));
     let mut holder = TestServer::get().connect(app.database.name()).await;
     holder.execute("begin").await.unwrap();
     holder.execute("select 1 from users for update").await.unwrap();
@@ -68,8 +68,8 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_wherever_pe
     let said = ended.stderr;
     for words in [
         format!("\"because\":\"{}\"", sign.name()),
-        "\"percent\":6.25".to_owned(),
-        format!("slowed: target guard, 6 % of full speed: {sign}"),
+        "\"percent\":0.390625".to_owned(),
+        format!("slowed: target guard, 0.4 % of full speed: {sign}"),
         // Sessions of other roles are on this server: what the ordinary role does not see is said once.
         "grant pg_read_all_stats".to_owned(),
     ] {
@@ -79,7 +79,7 @@ async fn a_lock_that_others_wait_for_slows_the_run_down_and_is_named_wherever_pe
     proxy.delay(Duration::ZERO);
     app.run(&["finalize"]).await.expect(0);
     for expression in
-        ["rogo_migrate_guard_speed == 6", r#"rogo_migrate_guard_time_seconds_total{sign="lock_waits"} > 0"#]
+        ["rogo_migrate_guard_speed == 1", r#"rogo_migrate_guard_time_seconds_total{sign="lock_waits"} > 0"#]
     {
         assert!(!prometheus.query(expression).await.is_empty(), "{expression}");
     }

@@ -28,6 +28,9 @@ use crate::{
 
 /// The most submissions of one statement.
 pub(in crate::adapters::postgres) const MOST: usize = 64;
+/// The same while the target guard lets in less than one statement at a time: a large one keeps a processor of the target
+/// from other clients for as long as it takes.
+const FEW: usize = 4;
 
 /// Commits of one worker that wait for a connection.
 pub(in crate::adapters::postgres) struct Company {
@@ -58,11 +61,11 @@ impl Company {
         Self { waiting: Mutex::default(), senders: Semaphore::new(connections.max(1) as usize) }
     }
 
-    /// Takes the oldest waiting commits, in the order of their launch ids. Those whose caller is gone are left out.
-    fn take(&self) -> Vec<Waiting> {
+    /// Takes the oldest waiting commits, `most` of them, in the order of their launch ids. Those whose caller is gone are left out.
+    fn take(&self, most: usize) -> Vec<Waiting> {
         let mut taken = Vec::new();
         let mut waiting = self.waiting();
-        while taken.len() < MOST
+        while taken.len() < most
             && let Some(oldest) = waiting.pop_front()
         {
             if !oldest.answer.is_closed() {
@@ -113,7 +116,10 @@ pub(super) async fn send(
         }
         match Box::pin(target.pool.lease_in_turn()).await {
             // Boxed: of all that wait only those that send need it.
-            Ok(lease) => Box::pin(send_all(target, prepared, lease, company.take())).await,
+            Ok(lease) => {
+                let most = if target.pool.is_narrow() { FEW } else { MOST };
+                Box::pin(send_all(target, prepared, lease, company.take(most))).await;
+            }
             Err(fault) if company.leave(&parcel) => return Err(fault),
             Err(_) => {}
         }
