@@ -60,8 +60,8 @@ struct Seen {
     wake_ups: WakeUps,
     /// When the database was looked at last.
     looked: Option<Instant>,
-    /// The share that was told last.
-    told: Option<f64>,
+    /// The share that was told last, and its reason.
+    told: Option<(f64, Option<LoadSign>)>,
     told_hidden: bool,
     told_failed: bool,
 }
@@ -210,10 +210,10 @@ impl Guard {
     fn apply(&self, pace: &Pace, events: &Events, figures: &str) {
         let (share, because, told) = {
             let mut seen = self.seen();
-            let share = seen.speed.share();
-            (share, seen.speed.because(), seen.told.replace(share))
+            let (share, because) = (seen.speed.share(), seen.speed.because());
+            (share, because, seen.told.replace((share, because)))
         };
-        let changed = told.is_none_or(|told| (told - share).abs() > f64::EPSILON);
+        let changed = told.is_none_or(|told| told.1 != because || (told.0 - share).abs() > f64::EPSILON);
         self.gate.set_speed(share);
         pace.slowed(because.map(|because| state(share, because)));
         events.tell(Event::Guarded(Guarded { share, because, changed, figures }));
