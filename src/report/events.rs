@@ -214,7 +214,7 @@ pub struct Guarded<'a> {
     pub share: f64,
     /// Why it is less than 1.
     pub because: Option<LoadSign>,
-    /// Whether it is another share than before.
+    /// Whether share or reason are others than before.
     pub changed: bool,
     /// What was measured, in words; empty if nothing was.
     pub figures: &'a str,
