@@ -49,6 +49,26 @@ pub struct TableForm {
     pub columns: &'static [(&'static str, ColumnKind)],
 }
 
+const NAMES_SUBMISSION: &str = "says to which submission the row belongs";
+const KEY_OF_RULE: &str = "is of the key under which a learner's rule of malpractice is looked for";
+
+/// Columns by which rows are recognised or told from each other, and what each of them says. If they are altered, neither a run
+/// nor a verification knows whose row it is.
+const KEYS: [(&str, &str, &str); 12] = [
+    ("assignment_submissions", "lti_launch_id", "says of which attempt the submission is"),
+    ("assignment_submissions", "created_at", "says which of several rules of malpractice is the newest"),
+    ("submission_files", "submission_id", NAMES_SUBMISSION),
+    ("submission_files", "submission_file_type", "says whether the file is the learner's or a marker's"),
+    ("submission_marking_assignments", "submission_id", NAMES_SUBMISSION),
+    ("submission_section_marks", "submission_id", NAMES_SUBMISSION),
+    ("submission_section_marks", "section_id", "says of which section the mark is"),
+    ("submission_grades", "submission_id", NAMES_SUBMISSION),
+    ("malpractice_enforcements", "lms_user_id", KEY_OF_RULE),
+    ("malpractice_enforcements", "custom_assessment_code", KEY_OF_RULE),
+    ("malpractice_enforcements", "context_id", KEY_OF_RULE),
+    ("malpractice_enforcements", "submission_id", NAMES_SUBMISSION),
+];
+
 /// A column that a trigger of the target is known to change (`--target-alters`): it enters no receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlteredColumn {
@@ -78,6 +98,11 @@ impl FromStr for AlteredColumn {
         })?;
         if matches!(found.column, "id" | "launch_id") {
             return Err(format!("{text} guards against a second migration, so that it must not be altered"));
+        }
+        if let Some((_, _, what)) = KEYS.iter().find(|(table, column, _)| found.is(table, column)) {
+            return Err(format!(
+                "{text} {what}, so that it must not be altered: end the trigger that changes it"
+            ));
         }
         Ok(found)
     }
@@ -136,6 +161,11 @@ impl Layout {
     /// The columns that a trigger is known to alter.
     pub fn left_out(&self) -> impl Iterator<Item = &AlteredColumn> {
         self.left_out.iter()
+    }
+
+    /// Whether a trigger is known to alter the column.
+    pub fn leaves_out(&self, table: &str, column: &str) -> bool {
+        self.left_out.iter().any(|left_out| left_out.is(table, column))
     }
 
     /// The columns of the table that enter.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{lexer::records, read_text};
+use super::{header::look_alikes, lexer::records, read_text};
 use crate::{
     domain::{
         AttemptId,
-        text::{equal_key, is_blank},
+        text::{equal_key, is_blank, trim},
     },
     exit::{Exit, Stop},
 };
@@ -44,6 +44,12 @@ fn cells(text: &str) -> Result<Vec<(u64, String)>, String> {
     let mut records = records(text)?.into_iter();
     let header = records.next().unwrap_or_default();
     let Some(place) = header.iter().position(|name| equal_key(name).eq_ignore_ascii_case(COLUMN)) else {
+        let names: Vec<String> = header.iter().map(|name| trim(name).to_owned()).collect();
+        // A list of ids has no header: nothing in its first line looks like a name.
+        let is_header = names.iter().any(|name| name.parse::<AttemptId>().is_err());
+        if let Some(similar) = look_alikes(&names, &[COLUMN], &[COLUMN]).filter(|_| is_header) {
+            return Err(format!("line 1: {similar}; correct the header, or write one attempt id a line"));
+        }
         return Ok((1..).zip(text.lines().map(str::to_owned)).collect());
     };
     records
@@ -91,6 +97,7 @@ mod tests {
             ("", "names no attempt id"),
             ("x\n", "line 1: not a whole number"),
             ("Attempt ID\n5\nx", "line 3"),
+            ("Row,Atempt ID\n1,7\n", "line 1: \"Atempt ID\" looks like \"Attempt ID\"; correct the header"),
             ("Row,Attempt ID\n1,7\n2\n", "line 3: the row has 1 cells, and Attempt ID is the column 2"),
             ("Attempt ID,Issue\n5,\"a\n6,b\n", "line 2: a quote opens the cell and the file ends"),
         ] {

@@ -5,6 +5,10 @@ use crate::domain::text::{equal_key, trim};
 
 /// Columns that look like missing ones, as many as a message names.
 const NAMED: usize = 5;
+/// Bytes of a cell that may be the name of a column.
+const LONGEST: usize = 100;
+/// Letters from which on a name may be taken for another one.
+const SHORTEST: usize = 4;
 
 /// Describes a first record that is not a header, as the end of a sentence.
 pub(super) fn strange_start(first_cell: &str) -> Option<&'static str> {
@@ -22,22 +26,23 @@ pub(super) fn strange_start(first_cell: &str) -> Option<&'static str> {
     }
 }
 
-/// Why the required columns `missing` may be missing, and what to do.
-pub(super) fn hint(header: &[String], missing: &[&str]) -> String {
+/// Why those of the `expected` columns that are `missing` may be missing, and what to do.
+pub(super) fn hint(header: &[String], missing: &[&str], expected: &[&str]) -> String {
     if let Some(delimiter) = other_delimiter(header, missing) {
         return format!(
             "{delimiter} stands between the names; export the file again with commas between cells"
         );
     }
-    let similar: Vec<String> = missing
-        .iter()
-        .filter_map(|name| Some(format!("\"{}\" looks like \"{name}\"", look_alike(header, name)?)))
-        .take(NAMED)
-        .collect();
-    if similar.is_empty() {
-        return "correct the header, or export the file again".into();
+    if let Some(similar) = look_alikes(header, missing, expected) {
+        return format!("{similar}; correct the header");
     }
-    format!("{}; correct the header", similar.join(", "))
+    let unknown = unknown(header, missing, expected);
+    if let ([name], [(column, _)]) = (missing, unknown.as_slice()) {
+        return format!(
+            "\"{column}\" is no column that is known here, and may be \"{name}\"; correct the header"
+        );
+    }
+    "correct the header, or export the file again".into()
 }
 
 fn other_delimiter(header: &[String], missing: &[&str]) -> Option<&'static str> {
@@ -51,13 +56,43 @@ fn other_delimiter(header: &[String], missing: &[&str]) -> Option<&'static str> 
     [b';', b'\t', b'|'].into_iter().find(|delimiter| names(*delimiter).count() >= 2).map(delimiter_name)
 }
 
-/// The column that a person would take for `name`.
-fn look_alike<'a>(header: &'a [String], name: &str) -> Option<&'a str> {
+/// The columns that are not expected, each with its letters.
+fn unknown<'h>(header: &'h [String], missing: &[&str], expected: &[&str]) -> Vec<(&'h str, String)> {
+    let known: Vec<String> =
+        expected.iter().filter(|name| !missing.contains(name)).map(|name| squeezed(name)).collect();
+    let columns = header.iter().filter(|column| column.len() <= LONGEST);
+    let columns = columns.map(|column| (column.as_str(), squeezed(column)));
+    columns.filter(|(_, name)| !name.is_empty() && !known.contains(name)).collect()
+}
+
+/// The columns that a person would take for those that are missing, in words. A column that is expected itself is none.
+pub(super) fn look_alikes(header: &[String], missing: &[&str], expected: &[&str]) -> Option<String> {
+    let unknown = unknown(header, missing, expected);
+    let similar: Vec<String> = missing
+        .iter()
+        .filter_map(|name| Some(format!("\"{}\" looks like \"{name}\"", look_alike(&unknown, name)?)))
+        .take(NAMED)
+        .collect();
+    (!similar.is_empty()).then(|| similar.join(", "))
+}
+
+/// The column that a person would take for `name`: the nearest one if it is near, else one with more or fewer words.
+fn look_alike<'a>(unknown: &[(&'a str, String)], name: &str) -> Option<&'a str> {
     let wanted = squeezed(name);
-    let candidates = || header.iter().map(String::as_str).filter(|column| *column != name);
-    candidates()
-        .find(|column| squeezed(column) == wanted)
-        .or_else(|| candidates().find(|column| differ_by_one_letter(&squeezed(column), &wanted)))
+    let longest = |other: &str| wanted.chars().count().max(other.chars().count());
+    let shortest = |other: &str| wanted.chars().count().min(other.chars().count());
+    let distances = unknown.iter().map(|(column, other)| (letters_apart(other, &wanted), *column, other));
+    // One letter of four, or a third of longer names.
+    let near = distances.filter(|(apart, _, other)| {
+        *apart == 0 || (longest(other) >= SHORTEST && *apart <= (longest(other) / 3).max(1))
+    });
+    if let Some((_, column, _)) = near.min_by_key(|(apart, ..)| *apart) {
+        return Some(column);
+    }
+    let has_other_words = |(_, other): &&(&str, String)| {
+        shortest(other) >= SHORTEST && (other.contains(&wanted) || wanted.contains(other.as_str()))
+    };
+    unknown.iter().find(has_other_words).map(|(column, _)| *column)
 }
 
 /// Letters and digits only, in lower case, without a byte order mark that was read as Windows-1252.
@@ -66,13 +101,22 @@ fn squeezed(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether one letter is exchanged, left out or added.
-fn differ_by_one_letter(one: &str, other: &str) -> bool {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let alike = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
-    let alike_back = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
-    let longest = one.len().max(other.len());
-    longest.abs_diff(one.len().min(other.len())) <= 1 && longest > 3 && alike + alike_back + 1 >= longest
+/// How many letters have to be exchanged, left out or added to make one name of the other.
+fn letters_apart(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    // How far each beginning of `other` is from what has been read of `one`.
+    let mut apart: Vec<usize> = (0..=other.len()).collect();
+    for (read, letter) in one.chars().enumerate() {
+        let mut next = vec![read + 1];
+        for (before, expected) in apart.windows(2).zip(&other) {
+            let [exchanged, left_out] = before else { continue };
+            let exchanged = exchanged + usize::from(letter != *expected);
+            let added = next.last().copied().unwrap_or_default() + 1;
+            next.push(exchanged.min(left_out + 1).min(added));
+        }
+        apart = next;
+    }
+    apart.last().copied().unwrap_or_default()
 }
 
 /// Whether a record repeats the header.

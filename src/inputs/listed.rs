@@ -1,6 +1,6 @@
 //! CSVs that a person writes of attempts, with something said of each: `--exclude`, and `--accept` of verify.
 
-use super::lexer::records;
+use super::{header::look_alikes, lexer::records};
 use crate::domain::{
     AttemptId,
     text::{equal_key, is_blank, trim},
@@ -21,10 +21,16 @@ pub fn read_listed<const N: usize>(
         let is_named = |column: &str| names.iter().any(|name| equal_key(column).eq_ignore_ascii_case(name));
         header.iter().position(is_named)
     };
-    let attempt = place(&["Attempt ID", "attempt"]).ok_or(expected)?;
+    let attempt = place(&["Attempt ID", "attempt"]);
     let places = columns.map(|column| place(&[column]));
-    if places.contains(&None) {
-        return Err(expected.to_owned());
+    let all: Vec<(&str, Option<usize>)> =
+        [("Attempt ID", attempt)].into_iter().chain(columns.into_iter().zip(places)).collect();
+    let missing: Vec<&str> = all.iter().filter(|(_, place)| place.is_none()).map(|(name, _)| *name).collect();
+    if !missing.is_empty() {
+        let names: Vec<String> = header.iter().map(|name| trim(name).to_owned()).collect();
+        let all: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        let similar = look_alikes(&names, &missing, &all).map(|similar| format!("; line 1: {similar}"));
+        return Err(format!("{expected}{}", similar.unwrap_or_default()));
     }
     for row in records {
         if row.iter().all(is_blank) {
@@ -32,7 +38,7 @@ pub fn read_listed<const N: usize>(
         }
         let line = row.line(0);
         let cell = |place: Option<usize>| place.map(|place| trim(row.get(place))).unwrap_or_default();
-        let id = cell(Some(attempt)).parse::<AttemptId>().map_err(|error| format!("line {line}: {error}"))?;
+        let id = cell(attempt).parse::<AttemptId>().map_err(|error| format!("line {line}: {error}"))?;
         each(line, id, places.map(cell))?;
     }
     Ok(())

@@ -118,7 +118,7 @@ impl CsvReader {
         let missing: Vec<&str> = required.iter().copied().filter(|name| count(name) == 0).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "column is" } else { "columns are" };
-            let hint = self.hint(&missing);
+            let hint = self.hint(&missing, required);
             return Err(self.refuse_header(&format!("required {plural} missing: {}; {hint}", list(missing))));
         }
         let doubled: Vec<&str> = required.iter().copied().filter(|name| count(name) > 1).collect();
@@ -136,9 +136,9 @@ impl CsvReader {
         columns.filter(move |(_, column)| self.is_named(column, name)).map(|(index, _)| index)
     }
 
-    /// Why columns may be missing, and what to do: the end of a sentence.
-    pub fn hint(&self, missing: &[&str]) -> String {
-        header::hint(&self.names, missing)
+    /// Why those of the `expected` columns that are `missing` may be missing, and what to do: the end of a sentence.
+    pub fn hint(&self, missing: &[&str], expected: &[&str]) -> String {
+        header::hint(&self.names, missing, expected)
     }
 
     fn is_named(&self, column: &str, name: &str) -> bool {

@@ -167,7 +167,8 @@ pub struct Fault {
     pub findings: Box<[Finding]>,
     /// The service was never asked: there was no session to ask in, or no secret to open one with. No row is to blame.
     pub before_asking: bool,
-    /// No host answered at the service's address: its name has none, or nothing takes connections there.
+    /// No host answered at the service's address: its name has none, nothing takes connections there, or what takes them says
+    /// nothing.
     pub unreached: bool,
     /// Why this file alone cannot be read, for the row's message: without names of files.
     pub of_file: Option<Box<str>>,

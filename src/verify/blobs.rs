@@ -30,7 +30,7 @@ use super::{
 use crate::{
     domain::{AttemptId, attempt_of_blob, target_blob},
     exit::Stop,
-    ports::{Blobs, Source, Table},
+    ports::{Blobs, Source},
     run::{RowSet, RunName, VerifiedFiles, source_files::buckets_for},
 };
 
@@ -135,9 +135,9 @@ pub async fn look_at_files(
     tally: &mut Tally,
     each: &mut Each<'_>,
 ) -> Result<LookedAt, Stop> {
-    if world.ground.unreadable.contains(&Table::Files) {
+    if let Some(lack) = world.ground.lacks_blob_names() {
         for check in checks::OF_LISTING.into_iter().chain([CheckId::SourceFilesUnchanged]) {
-            tally.lack(check, Lack::Table(Table::Files), 1);
+            tally.lack(check, lack, 1);
         }
         return Ok(LookedAt::default());
     }
@@ -178,7 +178,7 @@ pub async fn look_at(
     for bucket in 0..buckets {
         let blobs = listed.as_ref().map(|listed| listed.of(bucket, in_folder)).transpose()?;
         by_blob.read(bucket, |file: WantedFile| {
-            let mut findings = Findings::default();
+            let mut findings = Findings::of_rows(world.ground.layout);
             checks::source_file(&file, &mut findings);
             match &blobs {
                 None => checks::OF_LISTING.into_iter().for_each(|check| findings.lacking(check, Lack::Blobs)),
@@ -206,8 +206,7 @@ pub async fn look_for_surplus_blobs(
     each: &mut Each<'_>,
 ) -> Result<(), Stop> {
     let check = CheckId::BlobsSurplus;
-    let table = Table::Files;
-    let lack = if world.ground.unreadable.contains(&table) { Lack::Table(table) } else { Lack::Blobs };
+    let lack = world.ground.lacks_blob_names().unwrap_or(Lack::Blobs);
     let Some(listed) = listed.filter(|_| lack == Lack::Blobs) else {
         tally.lack(check, lack, 1);
         return Ok(());

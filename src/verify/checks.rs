@@ -44,6 +44,19 @@ pub struct Ground<'a> {
     pub unreadable: &'a BTreeSet<Table>,
 }
 
+impl Ground<'_> {
+    /// [`Lack::Altered`] if `--target-alters` names the column: what follows from it cannot be said.
+    pub fn lacks(&self, table: Table, column: &str) -> Option<Lack> {
+        self.layout.leaves_out(table.name(), column).then_some(Lack::Altered)
+    }
+
+    /// Why the names of the run's blobs are not known.
+    pub fn lacks_blob_names(&self) -> Option<Lack> {
+        let of_table = self.unreadable.contains(&Table::Files).then_some(Lack::Table(Table::Files));
+        of_table.or_else(|| self.lacks(Table::Files, "azure_blob_name"))
+    }
+}
+
 /// Compares a migrated row with what is stored.
 pub fn migrated(
     ground: &Ground<'_>,
@@ -70,6 +83,9 @@ pub fn migrated(
 pub fn code<'a>(ground: &Ground<'a>, stored: &StoredSubmission) -> Result<&'a str, Lack> {
     if ground.unreadable.contains(&Table::Grades) {
         return Err(Lack::Table(Table::Grades));
+    }
+    if let Some(lack) = ground.lacks(Table::Grades, "assessment_id") {
+        return Err(lack);
     }
     if !ground.catalogue_is_known {
         return Err(Lack::Catalogue);

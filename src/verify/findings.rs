@@ -84,6 +84,8 @@ pub enum Lack {
     Manifest,
     /// More statuses of Turnitin may have stood when the receipt was made than can be tried.
     Statuses,
+    /// What the value has to be follows from a column that `--target-alters` leaves out.
+    Altered,
     /// The row that holds the value is absent, which another check reports.
     Row,
 }
@@ -106,6 +108,7 @@ impl Lack {
             | Self::Digest
             | Self::Incomplete
             | Self::Manifest
+            | Self::Altered
             | Self::Row => false,
         }
     }

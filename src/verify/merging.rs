@@ -18,16 +18,17 @@ use stands::Report;
 use super::{
     blobs::Storage,
     content::{ReadFiles, manifest::ManifestLine},
-    findings::{Found, Lack},
+    findings::Found,
     part::Part,
     pass::{Passed, World},
     report::Absent,
     run::{Files, OldRows, Same, Task, Verified, look_at_all_files, look_at_enforcements, look_for_surplus},
     signed,
+    table::CheckId,
 };
 use crate::{
     exit::Stop,
-    ports::{Fault, Table, pause},
+    ports::{Fault, pause},
     run::{lines::Buckets, outcomes::Ranges, receipts::Folding},
 };
 
@@ -144,8 +145,10 @@ impl Merging {
         if let Some(read) = self.read.take() {
             // The parts say so of no file, since none has a row that can be read.
             let content = task.storage.and_then(|storage| storage.content);
-            if let (true, Some(content)) = (world.ground.unreadable.contains(&Table::Files), content) {
-                tally.lack(content.check(), Lack::Table(Table::Files), 1);
+            if let (Some(lack), Some(content)) = (world.ground.lacks_blob_names(), content) {
+                for check in [content.check(), CheckId::ContentReceipt] {
+                    tally.lack(check, lack, 1);
+                }
             }
             files = files.map(|files| files.with(read));
         }

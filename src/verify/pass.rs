@@ -164,10 +164,11 @@ impl<'w> Pass<'w> {
                 .map(|chunk| async move { check_chunk(world, others, split, chunk).await })
                 .buffered(UNDER_WAY);
             let (mut rows, mut files) = (0, Vec::new());
+            let reads_files = self.reading.is_some() && world.ground.lacks_blob_names().is_none();
             while let Some(chunk) = checked.try_next().await? {
                 let of_chunk = chunk.len() as u64;
                 for one in chunk {
-                    if self.reading.is_some() {
+                    if reads_files {
                         files.extend(one.wanted_files());
                     }
                     passed.take(world, one, found);

@@ -113,6 +113,7 @@ impl Absent {
                              this run was not at work"
                     .to_owned()
             }
+            Lack::Altered => "it follows from a column that --target-alters leaves out".to_owned(),
             Lack::Row => String::new(),
         }
     }

@@ -76,7 +76,7 @@ pub struct Verified {
     pub manifest: Option<tempfile::NamedTempFile>,
     /// The rows that were compared long before the result.
     pub old: Option<OldRows>,
-    /// Attempts that were asked for and that the run does not know, in their order.
+    /// Attempts that were asked for and of which the run has no outcome, in their order.
     pub unknown: Vec<AttemptId>,
 }
 
@@ -165,12 +165,12 @@ pub async fn others(world: &World<'_>) -> Result<OtherSubmissions, Fault> {
 }
 
 /// Looks once at rows that are prepared and at everything that stands: the checks that find something, each with the
-/// attempt that it names.
+/// attempt that it names, and those for which `--target-alters` leaves out a column that a value follows from.
 pub async fn look_at_prepared(
     world: &World<'_>,
     prepared: &Prepared,
     images: &BTreeSet<String>,
-) -> Result<BTreeSet<(Option<AttemptId>, CheckId)>, Stop> {
+) -> Result<(BTreeSet<(Option<AttemptId>, CheckId)>, BTreeSet<CheckId>), Stop> {
     let mut all = BTreeSet::new();
     let mut of_row = |found: Found| {
         all.insert((found.attempt, found.difference.check));
@@ -180,7 +180,8 @@ pub async fn look_at_prepared(
     let mut each = |_: Same, found: Found| of_row(found);
     look_at_enforcements(world, images, &mut passed, &mut each).await?;
     look_for_surplus(world, &mut passed, &mut each).await?;
-    Ok(all)
+    let lacking = passed.tally.lacking.keys().filter(|(_, lack)| *lack == Lack::Altered);
+    Ok((all, lacking.map(|(check, _)| *check).collect()))
 }
 
 /// Counts and hands over what was found about something of a row.
@@ -276,13 +277,20 @@ pub(super) async fn look_for_surplus(
             next = own.end();
         }
     }
-    // Without files it cannot be said whose submissions they are; every failed row says so.
-    if !world.ground.unreadable.contains(&Table::Files) {
-        let (found, nameless) = of_failed.finish();
-        if nameless > 0 {
-            tally.lack(CheckId::FailedAbsent, Lack::Writer, nameless);
+    match world.ground.lacks_blob_names() {
+        None => {
+            let (found, nameless) = of_failed.finish();
+            if nameless > 0 {
+                tally.lack(CheckId::FailedAbsent, Lack::Writer, nameless);
+            }
+            found.into_iter().for_each(tell);
         }
-        found.into_iter().for_each(tell);
+        // Without files it cannot be said whose submissions they are; every failed row says so.
+        Some(Lack::Table(_)) => {}
+        Some(lack) => {
+            tally.lack(CheckId::NothingSurplus, lack, 1);
+            tally.lack(CheckId::FailedAbsent, lack, 1);
+        }
     }
     Ok(())
 }

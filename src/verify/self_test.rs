@@ -21,13 +21,15 @@ use super::{
     table::CheckId,
 };
 use crate::{
-    domain::{AttemptId, Fate, Level, SubmissionIds},
+    domain::{AttemptId, Fate, Level, SubmissionIds, form::Layout},
     exit::{Exit, Stop},
     ports::{Table, TargetCopies},
 };
 
 /// Submissions that are copied at most.
 const MOST: i64 = 200;
+/// Why a kind finds no row to be planted in.
+const FEW: &str = "the run holds too few rows";
 /// Migrated attempts among which they are chosen.
 const AMONG: usize = 20_000;
 
@@ -63,9 +65,9 @@ pub struct SelfTest {
     pub missed: usize,
     /// Kinds at which something else was found.
     pub surprises: usize,
-    /// Kinds for which the run holds too few rows.
+    /// Kinds for which the run holds too few rows, or that change what `--target-alters` leaves out.
     pub not_planted: Vec<String>,
-    /// Why kinds could not be planted in blobs, if so.
+    /// Why kinds could not be planted, if it is not only that the run holds too few rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
     /// A line for each kind.
@@ -98,20 +100,18 @@ pub async fn self_test(
     let attempts: BTreeSet<AttemptId> =
         chosen.iter().filter_map(|id| submissions.get(id)).map(|one| one.attempt).collect();
     let prepared = Prepared::read(world, &attempts).await?;
-    let clean = look_at_prepared(world, &prepared, images).await?;
-    if !clean.is_empty() {
-        let checks: BTreeSet<&str> = clean.iter().map(|(_, check)| check.check().name).collect();
-        let message = format!(
-            "the copies of {} submissions differ before anything is planted ({}): let `rogo-migrate verify` say \
-             what is wrong in the target, and test again when it is VERIFIED",
-            chosen.len(),
-            checks.into_iter().collect::<Vec<_>>().join(", ")
-        );
-        return Err(Stop::new(Exit::Incomplete, message));
-    }
-    let mut lines = Vec::new();
+    let (clean, unknown) = look_at_prepared(world, &prepared, images).await?;
+    refuse_unclean(&clean, chosen.len())?;
+    let (mut lines, mut are_few) = (Vec::new(), false);
+    let layout = world.ground.layout;
+    let is_left_out = |kind: &Kind| {
+        kind.changes_any_of(layout.left_out()) || kind.found_by.iter().any(|check| unknown.contains(check))
+    };
     for kind in kinds() {
-        let found = match copies.pair(kind.fits).await? {
+        let is_left_out = is_left_out(&kind);
+        let pair = if is_left_out { None } else { copies.pair(kind.fits).await? };
+        are_few |= pair.is_none() && !is_left_out;
+        let found = match pair {
             None => None,
             Some((one, other)) => {
                 let [one, other] = [&one, &other].map(|id| submissions.get(id).map(|known| (id, known)));
@@ -119,19 +119,44 @@ pub async fn self_test(
                 if copies.plant(&statement(&kind, one, other.0)).await? == 0 {
                     return Err(Stop::new(Exit::Bug, format!("{}: the statement changes no row", kind.name)));
                 }
-                let found = look_at_prepared(world, &prepared, images).await?;
+                let (found, _) = look_at_prepared(world, &prepared, images).await?;
                 copies.restore().await?;
                 Some((found, one.1.attempt, other.1.attempt))
             }
         };
         lines.push(line(&kind, found));
     }
-    if !look_at_prepared(world, &prepared, images).await?.is_empty() {
+    if !look_at_prepared(world, &prepared, images).await?.0.is_empty() {
         return Err(Stop::new(Exit::Bug, "the copies are not what they were before the first corruption"));
     }
-    let (of_files, remark) = test_files(world, places, &attempts).await?;
+    let (of_files, of_places) = test_files(world, places, &attempts).await?;
     lines.extend(of_files);
-    Ok(SelfTest { remark, ..told(chosen.len(), lines) })
+    Ok(SelfTest { remark: remark(layout, are_few, of_places), ..told(chosen.len(), lines) })
+}
+
+/// The copies have to be sound: else what is found was not planted.
+fn refuse_unclean(clean: &BTreeSet<(Option<AttemptId>, CheckId)>, copied: usize) -> Result<(), Stop> {
+    if clean.is_empty() {
+        return Ok(());
+    }
+    let checks: BTreeSet<&str> = clean.iter().map(|(_, check)| check.check().name).collect();
+    let message = format!(
+        "the copies of {copied} submissions differ before anything is planted ({}): let `rogo-migrate verify` say what is \
+         wrong in the target, and test again when it is VERIFIED",
+        checks.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    Err(Stop::new(Exit::Incomplete, message))
+}
+
+/// Why kinds could not be planted, if it is not only that the run holds too few rows.
+fn remark(layout: &Layout, are_few: bool, of_places: Option<String>) -> Option<String> {
+    let columns: Vec<String> = layout.left_out().map(ToString::to_string).collect();
+    if columns.is_empty() {
+        return of_places;
+    }
+    let altered = format!("--target-alters leaves out {}", columns.join(", "));
+    let few = are_few.then(|| FEW.to_owned());
+    Some([Some(altered), few, of_places].into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 /// Every kind, in the order in which they are planted: its name, where it is planted, the checks that have to find it.
@@ -243,7 +268,7 @@ impl SelfTest {
              {missed} missed, {surprises} with a surprise"
         );
         if !not_planted.is_empty() {
-            let why = self.remark.as_deref().unwrap_or("the run holds too few rows");
+            let why = self.remark.as_deref().unwrap_or(FEW);
             let _ = write!(told, "; not planted ({why}): {}", not_planted.join(", "));
         }
         told

@@ -1,5 +1,6 @@
 //! Verify on real servers: a clean run is VERIFIED, and what is changed in the target by hand is found and named.
 
+mod altered;
 mod away;
 mod azure;
 mod blanks;

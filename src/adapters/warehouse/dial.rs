@@ -21,11 +21,16 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Whether it is the connection string's server: a gateway that sends its clients on has answered.
+    pub(super) fn is_own(&self, settings: &ConnectionString) -> bool {
+        (self.host.as_str(), self.port) == (settings.host.as_str(), settings.port)
+    }
+
     /// Connects within the connection string's timeout; `place` names the server in messages. Only a fault of the connection
-    /// string's own server says that no host answered: a gateway that sends its clients on has.
+    /// string's own server says that no host answered.
     pub(super) async fn connect(&self, settings: &ConnectionString, place: &str) -> Result<TcpStream, Fault> {
         let longest = settings.connect_timeout;
-        let is_own = (self.host.as_str(), self.port) == (settings.host.as_str(), settings.port);
+        let is_own = self.is_own(settings);
         let place = if is_own {
             place.to_owned()
         } else {

@@ -199,7 +199,11 @@ impl Table {
             _ => Err(Fault::new(
                 Service::Warehouse,
                 FaultKind::NotFound,
-                format!("{file} lacks the columns {}; {}", absent.join(", "), reader.hint(&absent)),
+                format!(
+                    "{file} lacks the columns {}; {}",
+                    absent.join(", "),
+                    reader.hint(&absent, &names().collect::<Vec<_>>())
+                ),
             )),
         }
     }

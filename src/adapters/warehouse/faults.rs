@@ -1,5 +1,7 @@
 //! Converts the driver's errors into faults: whether to retry, and a sentence for the operator.
 
+use std::io::ErrorKind;
+
 use tiberius::error::{Error, TokenError};
 
 use super::rows::Which;
@@ -37,6 +39,12 @@ pub(super) fn unseen(place: &str, host: &str) -> Fault {
     Fault::new(Service::Warehouse, FaultKind::Misconfigured, what)
 }
 
+/// Whether a login got no answer within its time, although something took the connection: often a firewall or a proxy before a
+/// server that is gone.
+pub(super) fn is_mute(error: &Error) -> bool {
+    matches!(error, Error::Io { kind: ErrorKind::TimedOut, .. })
+}
+
 /// The error as a fault. `place` is host, port and database.
 pub(super) fn of(error: Error, place: &str) -> Fault {
     let (kind, what) = match &error {
@@ -53,11 +61,17 @@ pub(super) fn of(error: Error, place: &str) -> Fault {
             format!("{place}: the server does not encrypt as the connection string demands; see Encrypt"),
         ),
         Error::Routing { .. } => (FaultKind::Unavailable, format!("{place}: redirected too often")),
+        Error::Io { .. } if is_mute(&error) => (
+            FaultKind::Unavailable,
+            format!(
+                "{place}: takes connections and answers no login; check the server, and the firewall or proxy before it"
+            ),
+        ),
         Error::Io { .. } => (FaultKind::Unavailable, format!("{place}: the connection broke")),
         _ => (FaultKind::Unavailable, format!("{place}: the answer could not be read")),
     };
-    // The driver's own text on certificates recommends methods of its API.
-    if matches!(error, Error::Tls(_)) {
+    // The driver's own text on these recommends methods of its API.
+    if matches!(error, Error::Tls(_)) || is_mute(&error) {
         return Fault::new(Service::Warehouse, kind, what);
     }
     let code = match &error {

@@ -41,7 +41,7 @@ pub(super) struct Known<'a> {
     pub(super) identity: TargetIdentity,
     pub(super) role: ReaderRole,
     pub(super) absent: Absent,
-    /// Whether the warehouse is left out because no host answers there, and may answer later.
+    /// Whether the warehouse is left out because no host answers a login there, and may answer later.
     pub(super) warehouse_is_away: bool,
     pub(super) images: BTreeSet<String>,
     pub(super) settings: RunSettings,
@@ -150,6 +150,12 @@ impl<'a> Known<'a> {
         tables.chain(inputs).chain(warehouse).collect()
     }
 
+    /// Whether `--target-alters` names a column by which the controls count.
+    pub(super) fn has_altered_sums(&self) -> bool {
+        let columns = [(Table::Files, "azure_blob_name"), (Table::Grades, "assessment_id")];
+        columns.iter().any(|(table, column)| self.layout.leaves_out(table.name(), column))
+    }
+
     /// The warehouse's facts, if it is not read whole: it is asked, or it is gone.
     pub(super) fn facts(&self) -> Option<FactsSource<'_>> {
         match &self.absent.warehouse {
@@ -173,8 +179,8 @@ impl Asked<'_> {
         Ok(Ok(index))
     }
 
-    /// Whether looking attempts up in the warehouse is cheap; why there is none, if it is gone, no host answers there, or it may
-    /// not be read, which leaves its checks out. Processes that share a verification leave none out because it does not answer:
+    /// Whether looking attempts up in the warehouse is cheap; why there is none, if it is gone, no host answers a login there, or it
+    /// may not be read, which leaves its checks out. Processes that share a verification leave none out because it does not answer:
     /// it may answer another one, and what each of them has compared would never be put together.
     async fn looks_up(&self, warehouse: &dyn Warehouse) -> Result<Result<bool, Gone>, Stop> {
         let shape = match within(SILENT_FOR, || warehouse.shape()).await {
@@ -210,7 +216,7 @@ fn names(tables: &[Unreadable], table: &str) -> bool {
 /// A warehouse that is left out.
 struct Gone {
     why: String,
-    /// No host answers there: one that is gone for good is the same, so that what needs none is proven without it.
+    /// No host answers a login there: one that is gone for good is the same, so that what needs none is proven without it.
     is_away: bool,
 }
 

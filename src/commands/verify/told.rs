@@ -18,8 +18,10 @@ use crate::{
     telemetry,
     verify::{
         merging::first_ids,
+        nothing::Nothing,
         report::result,
         run::{OldRows, Verified},
+        table::CheckId,
     },
 };
 
@@ -46,7 +48,7 @@ impl Asked<'_> {
         let unknown_attempts = verified.unknown.clone();
         if !unknown_attempts.is_empty() {
             let (unknown, ids) = (unknown_attempts.len(), first_ids(&unknown_attempts));
-            remarks.push(format!("{unknown} of the attempts asked for are not in this run ({ids})"));
+            remarks.push(format!("this run has no outcome of {unknown} of the attempts asked for ({ids})"));
         }
         let [migrated, failed, skipped] = verified.tally.fates;
         Verification {
@@ -142,9 +144,14 @@ impl Asked<'_> {
     }
 }
 
-/// The checks that had nothing to compare with, each in how many rows or files, and why.
+/// The checks that had nothing to compare with, each in how many rows or files, and why. One that compared its other columns had
+/// something: the columns that are left out are told once.
 fn nothing_to_compare_with(verified: &Verified) -> impl Iterator<Item = String> {
-    verified.tally.nothing.iter().map(|((check, nothing), times)| {
+    let compared = |check: CheckId| verified.tally.all_compared().any(|(other, _)| other == check);
+    let is_told = move |((check, nothing), _): &(&(CheckId, Nothing), &u64)| {
+        *nothing != Nothing::TargetAlters || !compared(*check)
+    };
+    verified.tally.nothing.iter().filter(is_told).map(|((check, nothing), times)| {
         let name = check.check().name;
         format!("{name} had nothing to compare with in {}: {}", count(*times), nothing.why())
     })

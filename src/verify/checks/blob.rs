@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{
     domain::{FileReceipt, md5_hex, target_blob},
-    ports::BlobInfo,
+    ports::{BlobInfo, Table},
     run::RunName,
 };
 
@@ -55,7 +55,11 @@ pub fn blob(file: &WantedFile, run: &RunName, found: Option<&BlobInfo>, findings
     let Some(found) = found else { return };
     length(file, found, findings);
     let stored = found.content_type.as_deref().unwrap_or_default();
-    compare(file, CheckId::BlobContentType, "Content-Type", &file.content_type, stored, findings);
+    if findings.leaves_out(Table::Files, "file_type") {
+        findings.lacking(CheckId::BlobContentType, Lack::Altered);
+    } else {
+        compare(file, CheckId::BlobContentType, "Content-Type", &file.content_type, stored, findings);
+    }
     let check = CheckId::BlobContentEncoding;
     match (&file.source, lack(&file.source)) {
         (Seen::There { encoding, .. }, _) => {

@@ -27,10 +27,11 @@ pub struct AtTarget {
 }
 
 /// Nothing of a failed row stands.
-pub fn failed(code: FailCode, target: Option<&AtTarget>, findings: &mut Findings) {
+pub fn failed(code: FailCode, target: &Result<AtTarget, Lack>, findings: &mut Findings) {
     let check = CheckId::FailedAbsent;
-    let Some(target) = target else {
-        return findings.lacking(check, Lack::Table(Table::Submissions));
+    let target = match target {
+        Ok(target) => target,
+        Err(lack) => return findings.lacking(check, *lack),
     };
     // Rows that stand under ids of the attempt, and of which no file is this run's, are why a row may be rejected.
     let is_refused = code == FailCode::TargetRejected && !target.has_our_file;
@@ -59,8 +60,8 @@ pub struct Claim<'a> {
     pub mapping: Option<&'a MappingState>,
     /// Beginnings of the unit versions that are migrated.
     pub unit_versions: &'a [String],
-    /// What the target holds; `None`: its tables cannot be read.
-    pub target: Option<AtTarget>,
+    /// What the target holds; why that is not known.
+    pub target: Result<AtTarget, Lack>,
 }
 
 /// A skipped row is what its code says.
@@ -103,7 +104,7 @@ pub fn skipped(code: SkipCode, claim: &Claim<'_>, findings: &mut Findings) {
 
 impl Claim<'_> {
     fn target_says(&self, says: fn(&AtTarget) -> bool) -> Result<bool, Lack> {
-        self.target.as_ref().map(says).ok_or(Lack::Table(Table::Submissions))
+        self.target.as_ref().map(says).map_err(|lack| *lack)
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
             is_in_input: Some(newer.is_some()),
             mapping: Some(mapping),
             unit_versions: &versions,
-            target: Some(target),
+            target: Ok(target),
         };
         let nothing = AtTarget::default;
         let other = || AtTarget { of_another: true, ..nothing() };
@@ -164,7 +165,7 @@ mod tests {
     fn nothing_of_a_failed_row_stands_that_another_run_did_not_write() {
         let finds = |code, target: AtTarget| {
             let mut findings = Findings::default();
-            failed(code, Some(&target), &mut findings);
+            failed(code, &Ok(target), &mut findings);
             findings.differences.into_iter().map(|one| one.issue).collect::<Vec<_>>()
         };
         let (code, nothing) = (FailCode::FileMissing, AtTarget::default());

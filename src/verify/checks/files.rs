@@ -176,7 +176,12 @@ fn blob(
 ) {
     let attempt = beside.expected.attempt;
     let blob = text(row, "azure_blob_name");
+    let lack = ground.lacks(Table::Files, "azure_blob_name");
     for column in ["file_url", "azure_blob_url"] {
+        if let Some(lack) = lack.filter(|_| !findings.leaves_out(Table::Files, column)) {
+            findings.lacking(CheckId::FileUrls, lack);
+            continue;
+        }
         let leads = leads_to(text(row, column), &ground.settings.url_base, blob);
         findings.column_holds(CheckId::FileUrls, (Table::Files, column), leads, || {
             format!(

@@ -3,7 +3,8 @@
 use super::{
     super::{
         expect::text::{equal_key, trim, words},
-        findings::{Findings, Lack, Place, Want},
+        findings::{Findings, Kind, Lack, Place, Want},
+        nothing::Nothing,
         rows::{Beside, StoredSubmission},
         table::CheckId,
     },
@@ -32,6 +33,9 @@ pub fn assessment(
     findings: &mut Findings,
 ) {
     let check = CheckId::GradeAssessment;
+    if ground.lacks(Table::Grades, "assessment_id").is_some() {
+        return findings.nothing(check, Nothing::TargetAlters);
+    }
     let lack = match (&beside.expected.report, beside.code) {
         (Err(lack), _) => Some(*lack),
         (_, Err(lack)) if lack != Lack::Row => Some(lack),
@@ -48,7 +52,7 @@ pub fn assessment(
     }
     let name = super::assessment(ground, stored).map(|(name, _)| name);
     let holds = name.is_some_and(|name| is_of(ground, &report.exercise, version, name));
-    findings.column_holds(check, (Table::Grades, "assessment_id"), holds, || {
+    findings.holds(check, holds, Kind::Changed, || {
         "submission_grades.assessment_id is not the assessment of exercise and unit version".to_owned()
     });
 }

@@ -36,6 +36,10 @@ pub fn marks(ground: &Ground<'_>, beside: &Beside<'_>, stored: &StoredSubmission
         let at = Place { table, column: "submission_id", n };
         findings.value(CheckId::MarksPresent, &at, Want::text(&submission), cell(row, "submission_id"));
     }
+    if let Some(lack) = ground.lacks(Table::Grades, "assessment_id") {
+        let [_, at_sections @ ..] = ALL;
+        return at_sections.into_iter().for_each(|check| findings.lacking(check, lack));
+    }
     let sections = match assessment_id(stored) {
         _ if !ground.catalogue_is_known => return lack_all(findings, Lack::Catalogue),
         None => return,
@@ -58,8 +62,7 @@ fn one(
         [section] => stored.marks.iter().position(|row| row.text(section_place()) == Some(*section)),
         _ => None,
     };
-    let column = (Table::Marks, "section_id");
-    findings.column_holds(CheckId::MarksSections, column, found.is_some(), || {
+    findings.holds(CheckId::MarksSections, found.is_some(), Kind::Changed, || {
         "submission_section_marks.section_id: no row stands at the section that a score's label names"
             .to_owned()
     });

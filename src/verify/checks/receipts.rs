@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Digest, Facts, MappingState, Migrated, NoteCode, Outcome, Receipt, SubmissionRow,
+        Digest, Facts, FailCode, Fate, MappingState, Migrated, NoteCode, Outcome, Receipt, SubmissionRow,
         form::{ENFORCEMENT, Layout, Part, RowForm, StoredValue, TableForm, rows_digest},
         source_digest,
     },
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Whether inputs and warehouse still hold what the row was decided from. `row` and `facts` are `None` if inputs or
-/// warehouse are not there.
+/// warehouse are not there. An earlier version of this program took mapping rows that differ in their blanks only for several.
 pub fn source(
     outcome: &Outcome,
     row: Option<(&SubmissionRow, &MappingState)>,
@@ -34,7 +34,9 @@ pub fn source(
     let recorded = outcome.source.as_ref().ok_or(Lack::Digest)?;
     let (cells, mapping) = row.ok_or(Lack::Inputs)?;
     let facts = if recorded.facts { Some(facts.ok_or(Lack::Warehouse)?) } else { None };
-    Ok(source_digest(cells, mapping, facts).sha256 == recorded.sha256)
+    let is_of = |mapping: &MappingState| source_digest(cells, mapping, facts).sha256 == recorded.sha256;
+    let was_ambiguous = matches!(outcome.fate, Fate::Failed { code: FailCode::MappingAmbiguous, .. });
+    Ok(is_of(mapping) || (was_ambiguous && is_of(&MappingState::Ambiguous)))
 }
 
 /// The rows are stored as the outcome's receipt says. Looks at what the other checks found of the row: it is made last.

@@ -1,21 +1,18 @@
-//! Which containers of sources give no answer. That is found once for each: a retired account costs no wait for each of its
-//! files.
+//! Which hosts of sources give no answer. That is found once for each: a retired account costs no wait for each of its files, nor
+//! for each of its containers.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use url::Url;
 
 use super::read::Side;
-use crate::{
-    domain::source_container,
-    ports::{Backoff, BlobReader, Fault, Patience, Source, pause},
-};
+use crate::ports::{Backoff, BlobReader, Fault, Patience, Source, pause};
 
-/// What is known of a container.
+/// What is known of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     /// It has given no answer yet, and is asked again.
@@ -26,71 +23,79 @@ enum Known {
     Gone,
 }
 
-/// The containers of sources that were asked for a file.
+/// The hosts of sources that were asked for a file.
 pub struct Silence {
     gone_after: Duration,
-    containers: Mutex<HashMap<String, Known>>,
+    hosts: Mutex<HashMap<String, Known>>,
 }
 
 impl Silence {
-    /// A container that gives no answer for so long, and gave none before, is gone.
+    /// A host that gives no answer for so long, and gave none before, is gone.
     pub fn of(gone_after: Duration) -> Self {
-        Self { gone_after, containers: Mutex::default() }
+        Self { gone_after, hosts: Mutex::default() }
     }
 
-    /// Opens a source file. A container that has never answered is asked until it is gone.
+    /// Opens a source file. A host that has never answered is asked until it is gone.
     pub async fn open(&self, source: &dyn Source, url: &Url) -> Result<Result<BlobReader, Side>, Fault> {
-        let container = source_container(url);
+        let host = url.origin().ascii_serialization();
         let mut patience = Patience::new(Backoff::OPERATION);
         loop {
-            if self.known(&container) == Some(Known::Gone) {
+            if self.known(&host) == Some(Known::Gone) {
                 return Ok(Err(Side::Silent));
             }
             let fault = match source.get(url).await {
                 Err(fault) if fault.before_asking => return Err(fault),
                 Err(fault) if fault.is_silence() => fault,
                 answer => {
-                    self.learn(&container, Known::Answers);
+                    self.learn(&host, Known::Answers);
                     return answer.map(Ok);
                 }
             };
-            match self.known(&container) {
-                Some(Known::Answers) => return Err(fault),
-                Some(Known::Awaited | Known::Gone) => {}
-                None => self.tell(&container, &fault),
+            if self.meets_silence(&host, &fault) == Known::Answers {
+                return Err(fault);
             }
             match patience.failed_within(self.gone_after) {
                 Some(wait) => pause(wait).await,
-                None => self.give_up(&container),
+                None => self.give_up(&host),
             }
         }
     }
 
-    fn known(&self, container: &str) -> Option<Known> {
-        self.containers.lock().unwrap_or_else(PoisonError::into_inner).get(container).copied()
+    fn hosts(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn(&self, container: &str, known: Known) {
-        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
-        containers.insert(container.to_owned(), known);
+    fn known(&self, host: &str) -> Option<Known> {
+        self.hosts().get(host).copied()
     }
 
-    /// The container is gone, unless it has answered another file meanwhile.
-    fn give_up(&self, container: &str) {
-        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = containers.entry(container.to_owned()).or_insert(Known::Awaited);
+    fn learn(&self, host: &str, known: Known) {
+        self.hosts().insert(host.to_owned(), known);
+    }
+
+    /// The host is gone, unless it has answered another file meanwhile.
+    fn give_up(&self, host: &str) {
+        let mut hosts = self.hosts();
+        let known = hosts.entry(host.to_owned()).or_insert(Known::Awaited);
         if *known == Known::Awaited {
             *known = Known::Gone;
         }
     }
 
-    fn tell(&self, container: &str, fault: &Fault) {
-        self.learn(container, Known::Awaited);
+    /// What is known of a host that has just given no answer; the first time it is told.
+    fn meets_silence(&self, host: &str, fault: &Fault) -> Known {
+        // Looked at and set under one lock: an answer to another file must not be forgotten.
+        let mut hosts = self.hosts();
+        if let Some(known) = hosts.get(host) {
+            return *known;
+        }
+        hosts.insert(host.to_owned(), Known::Awaited);
         tracing::warn!(
-            source = container,
+            source = host,
             fault = %fault.chain(),
             gone_after_s = self.gone_after.as_secs(),
             "a source gives no answer; if it gives none for so long, its files are not compared"
         );
+        Known::Awaited
     }
 }

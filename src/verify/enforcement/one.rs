@@ -95,7 +95,11 @@ fn values(rule: &Rule, row: &StoredRow, ground: &Ground<'_>, findings: &mut Find
     let owner = ground.catalogue.rule_owner.as_deref();
     compare("rule_applied_by", owner.map_or(Want::Unknown(Lack::Catalogue), Want::text));
     let level = ground.catalogue.levels.get(text(row, "malpractice_level_id"));
-    let limit = level.zip(rule.attempt_number).map(|(level, number)| most_attempts(level, number));
+    let is_known = ground.lacks(Table::Enforcements, "malpractice_level_id").is_none();
+    let limit = level
+        .filter(|_| is_known)
+        .zip(rule.attempt_number)
+        .map(|(level, number)| most_attempts(level, number));
     compare(
         "enforced_max_attempts",
         match limit {

@@ -1,4 +1,4 @@
-//! The attempts that a person asked for by `--attempts`: those of them that the run does not know.
+//! The attempts that a person asked for by `--attempts`: those of them of which the run has no outcome.
 
 use crate::{
     domain::AttemptId,
@@ -17,7 +17,7 @@ pub(super) fn unknown(world: &World<'_>, tally: &Tally) -> Vec<AttemptId> {
     world.attempts.map(|asked| asked.difference(&tally.met).copied().collect()).unwrap_or_default()
 }
 
-/// Refuses `--attempts` if the run knows none of the ids: a verdict about no row would read as a proof. What the target holds of
+/// Refuses `--attempts` if the run has an outcome of none of the ids: a verdict about no row would read as a proof. What the target holds of
 /// them is a difference all the same.
 pub(super) fn refuse_if_all_are_unknown(world: &World<'_>, verified: &Verified) -> Result<(), Stop> {
     let Some(asked) = world.attempts else { return Ok(()) };
@@ -26,8 +26,8 @@ pub(super) fn refuse_if_all_are_unknown(world: &World<'_>, verified: &Verified) 
         return Ok(());
     }
     let message = format!(
-        "--attempts: this run has an outcome of none of the {} ids ({}): nothing was compared; give ids of this run, or name \
-         the run that they are of (--run)",
+        "--attempts: this run has an outcome of none of the {} ids ({}): nothing was compared; give ids whose rows it has moved, \
+         failed or skipped, or name the run that they are of (--run)",
         asked.len(),
         first_ids(&verified.unknown)
     );

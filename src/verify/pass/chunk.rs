@@ -146,7 +146,7 @@ fn check(
         (Fate::Failed { code, .. }, _) => {
             // A row without an attempt id cannot have been migrated, and of two rows of an attempt the newest decides.
             if let Some(attempt) = item.attempt.filter(|attempt| !is_replaced(world, &item, *attempt)) {
-                failed(world, *code, at_target(world, others, attempt, stored).as_ref(), &mut findings);
+                failed(world, *code, &at_target(world, others, attempt, stored), &mut findings);
                 beside = Some(others.beside_failed(attempt, |launch_id| match code {
                     FailCode::RowInvalid => true,
                     FailCode::TargetRejected => launch_id == own_launch_id(world, attempt),
@@ -167,14 +167,14 @@ fn check(
     Checked { item, expected, code, marks, files: rows.files, beside, findings }
 }
 
-fn failed(world: &World<'_>, code: FailCode, target: Option<&AtTarget>, findings: &mut Findings) {
+fn failed(world: &World<'_>, code: FailCode, target: &Result<AtTarget, Lack>, findings: &mut Findings) {
     let check = CheckId::FailedAbsent;
     for table in OF_A_SUBMISSION.iter().filter(|table| world.ground.unreadable.contains(table)) {
         findings.lacking(check, Lack::Table(*table));
     }
     // Only the inputs say whether a newer row of the attempt was migrated: an older one that is not sound fails all the same.
     let may_be_replaced = world.inputs.is_none() && code == FailCode::RowInvalid;
-    if may_be_replaced && target.is_some_and(|target| *target != AtTarget::default()) {
+    if may_be_replaced && target.as_ref().is_ok_and(|target| *target != AtTarget::default()) {
         return findings.lacking(check, Lack::Inputs);
     }
     checks::failed(code, target, findings);
@@ -224,16 +224,20 @@ fn skipped(
     checks::skipped(code, &claim, findings);
 }
 
-/// The rows that the target holds of an attempt that this run did not migrate; `None` if that cannot be read.
+/// The rows that the target holds of an attempt that this run did not migrate; why that is not known.
 fn at_target(
     world: &World<'_>,
     others: &OtherSubmissions,
     attempt: AttemptId,
     stored: &StoredSubmission,
-) -> Option<AtTarget> {
+) -> Result<AtTarget, Lack> {
     let needed = [Table::LaunchSessions, Table::Submissions, Table::Files];
-    if needed.iter().any(|table| world.ground.unreadable.contains(table)) {
-        return None;
+    if let Some(table) = needed.into_iter().find(|table| world.ground.unreadable.contains(table)) {
+        return Err(Lack::Table(table));
+    }
+    // The names of its blobs say who wrote a submission.
+    if let Some(lack) = world.ground.lacks_blob_names().filter(|_| !stored.files.is_empty()) {
+        return Err(lack);
     }
     let launch_id = own_launch_id(world, attempt);
     let blob = Table::Files.place("azure_blob_name").unwrap_or_default();
@@ -243,7 +247,7 @@ fn at_target(
         !writers.is_empty() && writers.iter().all(|writer| !world.ground.writers.contains(writer));
     let children = [Table::Files, Table::Assignments, Table::Marks, Table::Grades].into_iter();
     let stands = |table: &Table| !by_another && !stored.rows(*table).is_empty();
-    Some(AtTarget {
+    Ok(AtTarget {
         of_this_run: (is_there && !by_another) || others.is_under(attempt, &launch_id),
         of_another: (is_there && by_another) || others.has(attempt),
         has_our_file: writers.iter().any(|writer| world.ground.writers.contains(writer)),

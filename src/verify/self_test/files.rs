@@ -26,7 +26,7 @@ use crate::{
             wanted::{WantedFile, Wanting},
         },
         content::Content,
-        findings::Found,
+        findings::{Found, Lack},
         pass::{Tally, World, collect_files},
         table::CheckId as C,
     },
@@ -60,6 +60,9 @@ pub async fn test_files(
     places: &Places<'_>,
     attempts: &BTreeSet<AttemptId>,
 ) -> Result<(Vec<Line>, Option<String>), Stop> {
+    if world.ground.lacks_blob_names().is_some() {
+        return Ok((none(), None));
+    }
     let files = choose(world, places, attempts).await?;
     let few: BTreeSet<AttemptId> = files.iter().map(|file| file.attempt).collect();
     let few = World { attempts: Some(&few), ..*world };
@@ -135,13 +138,16 @@ impl Test<'_> {
             );
             return Err(Stop::new(Exit::Incomplete, message));
         }
-        let lacks = |check: &C| tally.lacking.keys().any(|(lacking, _)| lacking == check);
+        let lack =
+            |check: &C| tally.lacking.keys().find(|(lacking, _)| lacking == check).map(|(_, lack)| *lack);
         let mut lines = Vec::new();
         let mut why = None;
         for (kind, (_, plant, ..)) in kinds().into_iter().zip(KINDS) {
             let kind = to_be_found(kind, file);
-            if kind.found_by.iter().any(lacks) {
-                why = Some("the sources may not be listed or read".to_owned());
+            if let Some(lack) = kind.found_by.iter().find_map(lack) {
+                if lack != Lack::Altered {
+                    why = Some("the sources may not be listed or read".to_owned());
+                }
                 lines.push(line(&kind, None));
                 continue;
             }

@@ -5,7 +5,7 @@ mod columns;
 mod values;
 
 use crate::{
-    domain::Level,
+    domain::{Level, form::AlteredColumn},
     verify::table::{Check, CheckId as C},
 };
 
@@ -49,6 +49,11 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether it writes one of these columns.
+    pub fn changes_any_of<'c>(&self, mut columns: impl Iterator<Item = &'c AlteredColumn>) -> bool {
+        columns.any(|column| self.sql.split(';').any(|statement| changes(statement.trim(), column)))
+    }
+
     /// Every check that has to find it. A receipt is of the submission's own rows: it does not hold if one of them is changed
     /// or lost, whatever else is found. Rows that stand beside them, rules of malpractice and blobs do not enter.
     pub fn demands(&self) -> impl Iterator<Item = C> {
@@ -59,6 +64,18 @@ impl Kind {
         });
         self.found_by.iter().copied().chain(is_of_rows.then_some(C::ReceiptUnchanged))
     }
+}
+
+/// Whether the statement updates the column.
+fn changes(statement: &str, column: &AlteredColumn) -> bool {
+    let Some((table, rest)) = statement.strip_prefix("update pg_temp.").and_then(|rest| rest.split_once(' '))
+    else {
+        return false;
+    };
+    let Some((_, values)) = rest.split_once("set ") else { return false };
+    let values = values.split_once(" where ").map_or(values, |(values, _)| values);
+    let mut written = values.split(" = ").filter_map(|part| part.split_whitespace().last());
+    written.any(|name| column.is(table, name))
 }
 
 /// All kinds, those of single columns first.
@@ -196,6 +213,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_kind_that_writes_a_column_is_known_by_its_statements() {
+        let of = |column: &str| {
+            let column: AlteredColumn = column.parse().unwrap();
+            let changing = kinds().into_iter().filter(|kind| kind.changes_any_of([&column].into_iter()));
+            changing.map(|kind| kind.name).collect::<Vec<_>>()
+        };
+        let blobs = "submission_files.azure_blob_url";
+        assert_eq!(of(blobs), [blobs, "blobs of two learners swapped"]);
+        let status = "submission_marking_assignments.status_updated_at";
+        assert_eq!(of(status), [status, "all dates an hour earlier"]);
+        let email = of("assignment_submissions.email");
+        assert_eq!(email, ["assignment_submissions.email", "a text that was emptied"]);
+    }
 
     #[test]
     fn every_kind_has_a_name_of_its_own_and_writes_in_the_copies_only() {

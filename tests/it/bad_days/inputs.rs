@@ -14,7 +14,12 @@ const REFUSED: &[(&str, Change, &[&str])] = &[
     (
         "a missing column",
         |text| text.replacen("Learner Email", "Learner Mail", 1).into(),
-        &["line 1", "required column is missing: \"Learner Email\"", "correct the header"],
+        &[
+            "line 1",
+            "required column is missing: \"Learner Email\"",
+            "\"Learner Mail\" looks like",
+            "correct the header",
+        ],
     ),
     (
         "several missing columns",

@@ -34,6 +34,35 @@ fn every_required_column_must_stand_once_in_any_order() {
     assert!(said.contains("columns are missing") && said.contains("a semicolon stands between"), "{said}");
 }
 
+/// What stands in the place of a renamed column is named, if it is near or the only one that is not known.
+#[test]
+fn the_column_that_took_the_place_of_a_missing_one_is_named() {
+    let with = |renamed: &[(&str, &str)], more: &str| {
+        let names = SUBMISSION_COLUMNS
+            .map(|name| renamed.iter().find(|(from, _)| *from == name).map_or(name, |(_, to)| *to));
+        header_fault(&format!("{}{more}", names.join(","))).unwrap()
+    };
+    for (column, other) in [
+        ("Learner Email", "Learner Mail"),
+        ("Learner Email", "Learner E-Mail Address"),
+        ("Surname", "Learner Surname"),
+        ("Attempt ID", "Atempt Idd"),
+        ("Course Title", "Title of Course"),
+    ] {
+        let said = with(&[(column, other)], "");
+        let is_near = column != "Course Title";
+        let says = if is_near { "looks like" } else { "is no column that is known here, and may be" };
+        assert!(said.contains(&format!("\"{other}\" {says} \"{column}\"; correct the header")), "{said}");
+    }
+    // Not one that is expected itself, nor one of several that are far.
+    let said = with(&[("Marker Azure Blob URLs", "x")], ",Remark");
+    assert!(
+        said.contains("correct the header, or export the file again") && !said.contains("may be"),
+        "{said}"
+    );
+    assert!(!said.contains("looks like"), "{said}");
+}
+
 #[test]
 fn cells_are_found_by_name_and_kept_as_they_came() {
     let names: Vec<&str> = SUBMISSION_COLUMNS.iter().rev().copied().chain(["Extra"]).collect();

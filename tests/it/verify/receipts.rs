@@ -250,6 +250,11 @@ async fn columns_that_triggers_are_known_to_alter_are_left_out_and_every_other_o
         assert_eq!(other["not_possible"], Value::Null, "{other}");
     }
     assert_eq!(line("grade_percentage")["nothing_to_compare_with"], json!(0));
+    let remarks = result["remarks"].to_string();
+    assert!(remarks.contains("grade_final had nothing to compare with in 12"), "{remarks}");
+    for name in ["file_names", "submission_learner"] {
+        assert!(!remarks.contains(&format!("{name} had nothing")), "it compared other columns: {remarks}");
+    }
     let attempt = app.migrated().swap_remove(0);
     let sql = format!(
         "update submission_grades set percentage_score = percentage_score + 1 where submission_id =

@@ -119,6 +119,22 @@ async fn an_account_that_is_gone_is_waited_for_once_and_costs_only_what_compares
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_of_many_containers_is_waited_for_once() {
+    let source = InMemorySource::default();
+    source.fail("gone.example", FaultKind::Unavailable);
+    let place = Place::of(&source);
+    let mut reading = place.reading(SILENT_FOR);
+    let mut all = files("gone");
+    for (n, file) in all.iter_mut().enumerate() {
+        file.url = format!("https://gone.example/box-{n}/{}.pdf", file.row).parse().ok();
+    }
+    let began = Instant::now();
+    let counted = read(&mut reading, all).await.unwrap();
+    assert!(began.elapsed() <= SILENT_FOR + Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(counted.lacking, BTreeMap::from([((CheckId::ContentSource, Lack::SourceSilent), FILES)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_that_was_away_for_less_and_one_that_answered_before_are_not_gone() {
     let source = InMemorySource::default();
     source.fail("gone.example", FaultKind::Unavailable);

@@ -1,6 +1,6 @@
 //! Whatever breaks, an answer is complete or it is a fault.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use rogo_migrate::ports::{FaultKind, Warehouse};
 
@@ -240,11 +240,24 @@ async fn what_lasts_is_given_back_as_unavailable() {
 
 /// A server that answers, and no more than that, is there.
 #[tokio::test]
-async fn only_where_nothing_takes_connections_no_host_was_reached() {
+async fn only_where_nothing_answers_a_login_no_host_was_reached() {
     let server = start(attempts(1..=1)).await;
     let away = server.connection_string_through(([127, 0, 0, 1], free_port()).into());
     let fault = open(away).shape().await.unwrap_err();
     assert!(fault.unreached && fault.what.contains("cannot be reached"), "{fault}");
+    // It takes connections and says nothing, as a firewall before a server that is gone; a gateway that sends to it has answered.
+    let mute = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = mute.local_addr().unwrap();
+    let short = |to| server.connection_string_through(to) + ";Connect Timeout=1";
+    let fault = open(short(address)).shape().await.unwrap_err();
+    assert!(fault.unreached && fault.is_silence(), "{fault}");
+    assert!(fault.chain().contains("takes connections and answers no login"), "{}", fault.chain());
+    for _ in 0..8 {
+        server.script.fail_login(LoginFault::Route("127.0.0.1".into(), address.port()));
+    }
+    let fault = open(short(server.address)).shape().await.unwrap_err();
+    assert!(fault.is_silence() && !fault.unreached, "{fault}");
+    while server.script.next_login().is_some() {}
     for login in
         [LoginFault::Drop, LoginFault::Error(40613), LoginFault::Route("127.0.0.1".into(), free_port())]
     {

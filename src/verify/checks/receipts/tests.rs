@@ -111,3 +111,39 @@ fn what_was_written_after_the_commit_is_told_from_what_was_before_although_trans
     assert_eq!(of(&receipt(None), own, own), "unknown");
     assert_eq!(of(&receipt(Some(5)), own, own), "unknown", "no row names the commit");
 }
+
+#[test]
+fn an_ambiguous_row_of_a_program_that_told_blanks_apart_is_as_it_was() {
+    use crate::domain::{AttemptId, Mapping, SkipCode};
+    let (cells, several) = (SubmissionRow::default(), MappingState::Ambiguous);
+    let mapping = |version: &str| {
+        MappingState::Found(Mapping { unit_version: version.into(), submission: String::new() })
+    };
+    let of = |fate, taken: &MappingState| Outcome {
+        row: 1,
+        attempt: None::<AttemptId>,
+        at: chrono::DateTime::UNIX_EPOCH,
+        worker: 1,
+        milliseconds: 0,
+        gather_ms: 0,
+        source: Some(source_digest(&cells, taken, None)),
+        fate,
+    };
+    let failed = |code| Fate::Failed { code, message: String::new() };
+    let ambiguous = || failed(FailCode::MappingAmbiguous);
+    let skipped = Fate::Skipped { code: SkipCode::DuplicateRow, detail: String::new() };
+    let now = mapping("24_01");
+    for (fate, taken, is_unchanged) in [
+        (ambiguous(), &several, true),
+        (ambiguous(), &now, true),
+        (ambiguous(), &mapping("24_02"), false),
+        (failed(FailCode::RowInvalid), &several, false),
+        (skipped, &several, false),
+    ] {
+        assert_eq!(
+            source(&of(fate.clone(), taken), Some((&cells, &now)), None),
+            Ok(is_unchanged),
+            "{fate:?}"
+        );
+    }
+}
