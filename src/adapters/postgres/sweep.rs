@@ -49,6 +49,11 @@ impl Key {
         Self::of(name).filter(is_written)
     }
 
+    /// Of the name in the row of this id, if a process gave it to a file of this very row.
+    fn of_own(name: &str, id: &str, lms_instance: &str) -> Option<Self> {
+        Self::of_a_writer(name).filter(|key| key.row(lms_instance) == id)
+    }
+
     /// The id of the only row that this program makes for the blob.
     fn row(&self, lms_instance: &str) -> String {
         SubmissionIds::new(lms_instance, self.attempt).row("submission_files", self.order)
@@ -61,8 +66,8 @@ type ByRow<'a> = HashMap<String, Vec<(&'a Key, &'a str)>>;
 type Odd<'a> = BTreeMap<Cow<'a, str>, &'a str>;
 
 /// Returns those of these names that a row means. Of a name that a process gave only what identifies the blob is compared,
-/// of another one its stored form. A row whose name was rewritten, so that it is that of no writer's blob, may mean any blob
-/// that was made for it.
+/// of another one its stored form. A row whose name was rewritten, so that it is that of no blob of any writer for this row, may
+/// mean any blob that was made for it.
 pub(super) async fn named(
     pool: &Pool,
     lms_instance: &str,
@@ -90,14 +95,10 @@ pub(super) async fn named(
         for (id, name) in by_id(pool, &ids).await? {
             let Some(asked) = open.get_mut(&id) else { continue };
             // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
-            match Key::of_a_writer(&name) {
-                Some(key) => {
-                    found.extend(
-                        asked.extract_if(.., |(other, _)| **other == key).map(|(_, name)| name.to_owned()),
-                    );
-                }
-                None => found.extend(asked.drain(..).map(|(_, name)| name.to_owned())),
-            }
+            let own = Key::of_own(&name, &id, lms_instance);
+            let is_meant =
+                |(asked, _): &mut (&Key, &str)| own.as_ref().is_none_or(|own| own.writer == asked.writer);
+            found.extend(asked.extract_if(.., is_meant).map(|(_, name)| name.to_owned()));
         }
         open.retain(|_, asked| !asked.is_empty());
     }
@@ -106,7 +107,7 @@ pub(super) async fn named(
     }
     if !open.is_empty() || !odd.is_empty() {
         // Deleting cannot be undone. If the application copied a row, the copy names the blob under another id.
-        by_scan(pool, &open, &odd, &mut found).await?;
+        by_scan(pool, lms_instance, &open, &odd, &mut found).await?;
     }
     Ok(found)
 }
@@ -128,6 +129,7 @@ async fn by_id(pool: &Pool, ids: &[String]) -> Result<Vec<(String, String)>, Fau
 /// Reads the table once. It joins with the writers and ids, because PostgreSQL 13 compares `= any` with each element in turn.
 async fn by_scan(
     pool: &Pool,
+    lms_instance: &str,
     open: &ByRow<'_>,
     odd: &Odd<'_>,
     found: &mut HashSet<String>,
@@ -146,10 +148,12 @@ async fn by_scan(
         (writers.into_iter().collect(), open.keys().cloned().collect());
     let mut keep = |rows: Vec<(String, String)>| {
         for (id, name) in rows {
-            if Key::of_a_writer(&name).is_none()
-                && let Some(asked) = open.get(&id)
-            {
-                found.extend(asked.iter().map(|(_, name)| (*name).to_owned()));
+            if let Some(asked) = open.get(&id) {
+                let own = Key::of_own(&name, &id, lms_instance);
+                let meant = asked
+                    .iter()
+                    .filter(|(asked, _)| own.as_ref().is_none_or(|own| own.writer == asked.writer));
+                found.extend(meant.map(|(_, name)| (*name).to_owned()));
             }
             let asked = match Key::of(&name) {
                 Some(key) => keys.get(&key).map(Vec::as_slice),

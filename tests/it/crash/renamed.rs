@@ -36,6 +36,41 @@ async fn all_stand_once(app: &TestApp<'_>) {
     assert_eq!(app.database.number(sql).await, rows);
 }
 
+/// Blobs of writers that rows name.
+async fn committed(app: &TestApp<'_>) -> BTreeSet<String> {
+    let sql = format!("select azure_blob_name from submission_files where {IS_A_WRITERS}");
+    let names: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(app.database.pool()).await.unwrap();
+    names.into_iter().collect()
+}
+
+/// The new names look like those of the killed process, of other attempts, numbers and kinds of file.
+#[tokio::test]
+async fn blobs_of_rows_whose_new_names_look_like_other_rows_are_kept() {
+    let sample = sample().await;
+    for renamed in [
+        r"regexp_replace(azure_blob_name, '/([0-9]+)_', '/9\1_')",
+        r"regexp_replace(azure_blob_name, '/([0-9]+)_([0-9]+)_', '/\1_7\2_')",
+        "replace(replace(azure_blob_name, 'LTI_Uploads/', 'Marker_files/'), 'Marker_files/', 'LTI_Uploads/')",
+    ] {
+        let app = TestApp::without_cluster(&sample).await;
+        app.run(&["plan"]).await.expect(0);
+        let one_at_a_time = ["--workers", "1", "--pool", "1", "--in-flight", "1", "--flush", "5m"];
+        let mut process = app.start(&[&["shard", "--shard", "0"][..], &one_at_a_time].concat());
+        until("rows stand", || async { submissions(&app).await >= 10 }).await;
+        process.kill().await.unwrap();
+        let committed = committed(&app).await;
+        app.database
+            .run(&format!("update submission_files set azure_blob_name = {renamed} where {IS_A_WRITERS}"))
+            .await;
+        app.run(&["run"]).await;
+        all_stand_once(&app).await;
+        let standing = names(&app).await;
+        let missing: Vec<_> = committed.difference(&standing).collect();
+        assert!(missing.is_empty(), "{renamed}: the sweep took blobs of committed rows: {missing:?}");
+    }
+}
+
 #[tokio::test]
 async fn rows_of_a_killed_process_whose_files_were_renamed_are_held_and_keep_their_blobs() {
     let sample = sample().await;
@@ -46,12 +81,7 @@ async fn rows_of_a_killed_process_whose_files_were_renamed_are_held_and_keep_the
     until("rows stand", || async { submissions(&app).await >= 10 }).await;
     process.kill().await.unwrap();
 
-    let committed = {
-        let sql = format!("select azure_blob_name from submission_files where {IS_A_WRITERS}");
-        let names: Vec<String> =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(app.database.pool()).await.unwrap();
-        names.into_iter().collect::<BTreeSet<_>>()
-    };
+    let committed = committed(&app).await;
     let stood = submissions(&app).await;
     app.database
         .run(&format!("update submission_files set azure_blob_name = {RENAMED} where {IS_A_WRITERS}"))
