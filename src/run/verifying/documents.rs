@@ -16,7 +16,8 @@ const ID_DIGITS: usize = 16;
 pub struct Subject {
     /// Plan of the run.
     pub plan: PlanId,
-    /// Root of its result's receipts, and when it was made: rows that were moved again may have the same receipts.
+    /// Root of its result's receipts, and which processes had recorded its outcomes: rows that were moved again may have the
+    /// same receipts.
     pub result: String,
     /// Rows of the input.
     pub rows: u64,

@@ -343,7 +343,7 @@ async fn a_state_of_another_verification_is_discarded_with_a_sentence() {
     let summary = app.out.path().join("run-store/rogo/results/summary.json");
     let text = fs::read_to_string(&summary).unwrap();
     let mut another: Value = serde_json::from_str(&text).unwrap();
-    another["at"] = "2099-01-01T00:00:00Z".into();
+    another["newest_outcome_at"] = "2000-01-01T00:00:00Z".into();
     fs::write(&summary, another.to_string()).unwrap();
 
     let ended = verify(&app, &[]).await.expect(0);
@@ -454,6 +454,20 @@ async fn a_process_that_ends_for_now_keeps_its_state_from_other_verifications() 
         "{}",
         ended.stderr
     );
+}
+
+/// As a finalizer does that its Job starts again, or a person who types it once more.
+#[tokio::test]
+async fn parts_go_on_beside_a_result_that_is_made_again_without_a_change() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    let before = app.summary();
+    app.run(&["finalize"]).await.expect(0);
+    assert_ne!(app.summary()["at"], before["at"]);
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED at level rows: 600 rows"), "{}", ended.stdout);
 }
 
 /// Part 1 ended when nothing of part 0 lacked. Part 0 is started again where a table may not be read, and finds none of what part 1
