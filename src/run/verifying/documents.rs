@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{Digest, Level},
-    run::{PlanId, WriterId},
+    run::{PlanId, Verification, WriterId},
 };
 
 /// Digits of a state's name.
@@ -122,6 +122,21 @@ pub struct UnderWay {
     pub rows_written: u64,
     /// The processes at work.
     pub beats: Vec<VerifyBeat>,
+    /// When a process gave word of itself last, if none is at work.
+    pub signed_at: Option<DateTime<Utc>>,
+}
+
+impl UnderWay {
+    /// Whether no process has worked on it since this result: it was given up for the verification that made that.
+    pub fn precedes(&self, result: &Verification) -> bool {
+        self.beats.is_empty() && self.signed_at.is_none_or(|at| at < result.at)
+    }
+}
+
+/// Any document of a process that holds its time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Signed {
+    pub at: DateTime<Utc>,
 }
 
 /// The process that merges.
