@@ -1,6 +1,6 @@
 //! One process of a verification: it compares its partitions, and the one that ends last merges.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use chrono::Utc;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -138,6 +138,7 @@ impl Process<'_> {
             found.manifest = self.keep_manifest(&mut found).await?;
             self.state.write_part(*part, &found).await?;
             self.known.progress.written();
+            self.asked.kept.partitions.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
