@@ -12,7 +12,12 @@ mod self_test;
 mod shared;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::OnceCell;
 
 use crate::{
     adapters::postgres::PostgresReader,
@@ -25,6 +30,7 @@ use crate::{
     settings::{Settings, VerifySettings},
     telemetry::{Step, step},
     verify::{
+        mapping::InputIndex,
         selection::{self, Accepted},
         self_test::SelfTest,
     },
@@ -34,7 +40,7 @@ use self::{
     known::Known,
     result::{Awaited, Found},
 };
-use super::{connect, json::json, own_inputs, patience::patiently};
+use super::{connect, json::json, own_inputs, patience::patiently_beyond};
 
 /// Connections to the target database.
 const CONNECTIONS: u32 = 3;
@@ -56,23 +62,29 @@ pub async fn run(settings: &Settings, verify: &VerifySettings, args: &VerifyArgs
     let connections = if args.self_test { 1 } else { CONNECTIONS };
     let target =
         connect::database(settings, connections, &format!("{}/verify/{}", settings.run, std::process::id()))?;
-    let telling = patiently(settings, async || {
-        // Before each try: a merge may have ended since.
-        let Found { summary, standing } = awaited.result().await?;
-        let asked = Asked {
-            settings,
-            verify,
-            args,
-            store: &store,
-            results: &results,
-            plan: &plan,
-            summary: &summary,
-            standing: &standing,
-            attempts: attempts.as_ref(),
-            accepted: &accepted,
-        };
-        Box::pin(asked.told_by(&target)).await
-    });
+    let kept = Kept::default();
+    let telling = patiently_beyond(
+        settings,
+        || kept.partitions.load(Ordering::Relaxed),
+        async || {
+            // Before each try: a merge may have ended since.
+            let Found { summary, standing } = awaited.result().await?;
+            let asked = Asked {
+                settings,
+                verify,
+                args,
+                store: &store,
+                results: &results,
+                plan: &plan,
+                summary: &summary,
+                standing: &standing,
+                attempts: attempts.as_ref(),
+                accepted: &accepted,
+                kept: &kept,
+            };
+            Box::pin(asked.told_by(&target)).await
+        },
+    );
     let told = step(Step::Verify, plan.traceparent.as_ref(), Box::pin(telling)).await;
     target.close().await;
     match told? {
@@ -130,11 +142,16 @@ struct Asked<'a> {
     standing: &'a Standing,
     attempts: Option<&'a BTreeSet<AttemptId>>,
     accepted: &'a BTreeMap<AttemptId, Accepted>,
+    kept: &'a Kept,
 }
 
-/// Whether other processes may have parts of the same verification.
-fn is_shared(settings: &Settings, verify: &VerifySettings) -> bool {
-    settings.pod.name.is_some() || verify.shard.is_some()
+/// What a process keeps if it tries again.
+#[derive(Default)]
+struct Kept {
+    /// The inputs, indexed, once they could be read to their end.
+    index: OnceCell<InputIndex>,
+    /// Partitions that it has written.
+    partitions: AtomicU64,
 }
 
 /// What a process tells.
@@ -150,7 +167,7 @@ enum Told {
 impl Asked<'_> {
     /// Whether no other process may share this verification.
     fn is_alone(&self) -> bool {
-        !self.args.self_test && !is_shared(self.settings, self.verify)
+        !self.args.self_test && self.settings.pod.name.is_none() && self.verify.shard.is_none()
     }
 
     async fn told_by(&self, target: &PostgresReader) -> Result<Told, Stop> {

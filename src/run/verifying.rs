@@ -22,9 +22,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::documents::{Merged, Merging};
+use self::documents::{Merged, Merging, Signed};
 pub use self::{
     documents::{Subject, UnderWay, VerifyBeat},
+    others::Open,
     partitions::partitions,
 };
 use super::{
@@ -172,7 +173,8 @@ impl Verifying {
             return Ok(());
         }
         self.store.replace(&self.path("merged.json"), &Merged { at: Utc::now() }).await?;
-        self.remove(|name| !name.ends_with("/merged.json") && !name.ends_with("/subject.json")).await
+        self.remove(|name| !name.ends_with("/merged.json") && !name.ends_with("/subject.json")).await?;
+        self.discard_superseded().await
     }
 
     /// The youngest beat of any process of another part, or of the one that merges.
@@ -207,7 +209,7 @@ impl Verifying {
     }
 }
 
-/// The verifications of the run that are not over.
+/// The verifications of the run that are not over, and of which something is compared or a process is at work.
 pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
     let mut all = Vec::new();
     for (folder, documents) in folders(store).await? {
@@ -216,10 +218,26 @@ pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
         }
         let Some(subject) = store.read::<Subject>(&format!("{folder}subject.json")).await? else { continue };
         let ranges = partitions(subject.rows);
-        let rows_written = parts_of(&documents).into_iter().map(|part| ranges.rows(part)).sum();
-        all.push(UnderWay { subject, rows_written, beats: beats(store, &documents, is_beating).await? });
+        let parts = parts_of(&documents);
+        let beats = beats(store, &documents, is_beating).await?;
+        if parts.is_empty() && beats.is_empty() {
+            continue;
+        }
+        let signed_at = if beats.is_empty() { signed_at(store, &documents).await? } else { None };
+        let rows_written = parts.into_iter().map(|part| ranges.rows(part)).sum();
+        all.push(UnderWay { subject, rows_written, beats, signed_at });
     }
     Ok(all)
+}
+
+/// The newest time that a process wrote into a state, however old it is.
+async fn signed_at(store: &RunStore, documents: &[String]) -> Result<Option<DateTime<Utc>>, Fault> {
+    let mut newest = None;
+    let is_sign = |name: &&String| ["/beats/", "/ended/", "/merging.json"].iter().any(|of| name.contains(of));
+    for name in documents.iter().filter(is_sign) {
+        newest = newest.max(store.read::<Signed>(name).await?.map(|signed| signed.at));
+    }
+    Ok(newest)
 }
 
 /// A heartbeat of a process that may still work on one of the run's verifications, so that nothing that it reads may be deleted.

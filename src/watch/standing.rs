@@ -136,7 +136,11 @@ impl Watcher {
                     self.verify_store.read(&names::result(names::VERIFICATION)).await?;
                 facts.verification = result.filter(|result| result.plan == plan.id);
                 facts.verifying = verifying::under_way(&self.verify_store).await?;
-                facts.verifying.retain(|under_way| under_way.subject.plan == plan.id);
+                let result = facts.verification.as_ref();
+                facts.verifying.retain(|under_way| {
+                    under_way.subject.plan == plan.id
+                        && !result.is_some_and(|result| under_way.precedes(result))
+                });
             }
         }
         facts.refusals = self.refusals().await?;

@@ -6,7 +6,7 @@ use crate::{
     exit::{Exit, Stop},
     report::{self, grid::count},
     run::{
-        RunResult,
+        RunResult, Summary,
         receipts::{Receipts, VERSION, program_digest},
         verifying::{self, Subject, Verifying, partitions},
     },
@@ -66,11 +66,18 @@ impl Asked<'_> {
         Err(Stop::new(Exit::Temporary, message))
     }
 
-    /// What tells this result of the plan from another one. Its time counts: rows that were moved again have the same
-    /// receipts, and other blobs.
+    /// What tells this result of the plan from another one: its receipts, and which processes had recorded its outcomes, for rows
+    /// that were moved again have the same receipts, and other blobs. Not its time: a merge that finds nothing new makes the
+    /// same result again.
     fn result(&self) -> String {
-        let root = self.summary.receipts.as_ref().map(|receipts| receipts.root.to_string());
-        format!("{} of {}", root.unwrap_or_default(), self.summary.at.to_rfc3339())
+        let Summary { receipts, writers_merged, newest_outcome_at, at, .. } = self.summary;
+        let root = receipts.as_ref().map(|receipts| receipts.root.to_string()).unwrap_or_default();
+        let Some(writers) = writers_merged else {
+            // Results of earlier programs name nothing but their time.
+            return format!("{root} of {}", at.to_rfc3339());
+        };
+        let newest = newest_outcome_at.map(|at| at.to_rfc3339()).unwrap_or_default();
+        format!("{root} of {writers} writers, the newest outcome of {newest}")
     }
 
     /// The receipts that the result names. Of an INCOMPLETE run they are of the rows that it had then.

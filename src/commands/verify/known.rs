@@ -46,7 +46,7 @@ pub(super) struct Known<'a> {
     pub(super) images: BTreeSet<String>,
     pub(super) settings: RunSettings,
     pub(super) progress: Progress,
-    pub(super) index: Option<InputIndex>,
+    pub(super) index: Option<&'a InputIndex>,
     pub(super) warehouse: Arc<dyn Warehouse>,
     /// Whether looking attempts up in the warehouse is cheap; else it is read whole.
     pub(super) is_indexed: bool,
@@ -63,7 +63,7 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     /// Reads it. The settings have to be those of the run, and what can be read its inputs and warehouse.
     pub(super) async fn read(
-        asked: &Asked<'_>,
+        asked: &Asked<'a>,
         target: &'a PostgresReader,
         attempts: Option<&'a BTreeSet<AttemptId>>,
     ) -> Result<Self, Stop> {
@@ -128,7 +128,7 @@ impl<'a> Known<'a> {
                 writers: &self.writers,
                 unreadable: &self.unreadable,
             },
-            inputs: self.index.as_ref().map(|index| (&self.inputs, index)),
+            inputs: self.index.map(|index| (&self.inputs, index)),
             facts,
             target: self.target,
             outcomes,
@@ -166,10 +166,11 @@ impl<'a> Known<'a> {
     }
 }
 
-impl Asked<'_> {
-    /// The two inputs, if they are there; why not. Inputs of other bytes than planned are refused.
-    async fn index(&self, inputs: &Inputs) -> Result<Result<InputIndex, String>, Stop> {
-        let index = match InputIndex::read(inputs).await {
+impl<'a> Asked<'a> {
+    /// The two inputs, if they are there; why not. Inputs of other bytes than planned are refused. They are read once, however often
+    /// this process tries.
+    async fn index(&self, inputs: &Inputs) -> Result<Result<&'a InputIndex, String>, Stop> {
+        let index = match self.kept.index.get_or_try_init(|| InputIndex::read(inputs)).await {
             Err(InputError::Unreadable { location, reason }) => {
                 return Ok(Err(format!("{location} cannot be read: {reason}")));
             }

@@ -1,6 +1,6 @@
 //! One process of a verification: it compares its partitions, and the one that ends last merges.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use chrono::Utc;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,7 +13,7 @@ use crate::{
         Verification, lines, names,
         outcomes::{Outcomes, Ranges},
         receipts::{Folding, program_digest},
-        verifying::{Claim, Verifying},
+        verifying::{Claim, Open, Verifying},
     },
     settings::Part as Share,
     verify::{
@@ -77,29 +77,17 @@ impl Process<'_> {
         }
     }
 
-    /// How this part ends while partitions of other parts are open; `None` if they were written meanwhile.
+    /// How this part ends while partitions of other parts are open; `None` if it goes on.
     async fn part_ends(&self) -> Result<Option<Told>, Stop> {
-        let Share { index, of } = self.part;
-        // Said first, and asked afterwards: of parts that end at once, the one that says it last sees all others.
-        self.state.part_ended().await?;
-        let ended = self.state.ended_parts().await?;
-        let (all, written) = (self.ranges.count(), self.state.parts().await?);
-        let open: Vec<usize> = (0..all).filter(|part| !written.contains(part)).collect();
-        let parts: BTreeSet<usize> = open.iter().map(|part| part % of as usize).collect();
-        let never: Vec<String> = parts
-            .into_iter()
-            .map(|part| format!("{part}/{of}"))
-            .filter(|part| ended.contains(part))
-            .collect();
-        let open = open.len();
-        if open == 0 {
+        let (Share { index, of }, all) = (self.part, self.ranges.count());
+        let Some(open) = self.state.end_part((index as usize, of as usize), all).await? else {
             return Ok(None);
-        }
+        };
+        let Open { partitions: open, never } = open;
         if never.is_empty() {
             let why = format!("{open} of {all} partitions are open in other parts");
             return Ok(Some(Told::Part(self.ended(&why))));
         }
-        self.state.part_goes_on().await?;
         let again = match self.asked.settings.pod.name {
             Some(_) => "let the Job verify once more, under another name (verify.again)".to_owned(),
             None => format!("start `rogo-migrate verify --shard {}` again", never.join("`, `--shard ")),
@@ -150,6 +138,7 @@ impl Process<'_> {
             found.manifest = self.keep_manifest(&mut found).await?;
             self.state.write_part(*part, &found).await?;
             self.known.progress.written();
+            self.asked.kept.partitions.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }

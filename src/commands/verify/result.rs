@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::is_shared;
 use crate::{
     commands::{await_plan::await_plan, connect, finalize::standing_plan, patience::patiently},
     domain::{Level, ShardIndex, shard_list},
@@ -106,19 +105,35 @@ impl Awaited<'_> {
         }))
     }
 
-    /// Blobs that are about to be removed are no difference between the target and the run. And a finalizer that is stopped
-    /// while it removes them makes another result when it is started again: no process verifies this one that shares its
-    /// verification with others, which may meet that.
+    /// Blobs that a finalizer has yet to remove, or could not remove, are no difference between the target and the run. Rows do
+    /// not depend on them, and the next merge makes the same result.
     fn swept_first(&self, summary: &Summary) -> Option<String> {
-        let matters = self.verify.level >= Level::Blobs || is_shared(self.settings, self.verify);
-        (summary.sweeping && matters).then(|| {
-            "its finalizer is removing blobs that killed processes left; if none is at work any more, run finalize again"
-                .to_owned()
+        let level = self.verify.level;
+        if level < Level::Blobs {
+            return None;
+        }
+        if let Some(warning) = summary.sweep_failed() {
+            let why = &warning.detail;
+            return Some(format!(
+                "level {level} can be verified when this is mended, and level rows before: {why}"
+            ));
+        }
+        summary.sweeping.then(|| {
+            format!(
+                "its finalizer is removing blobs that killed processes left; if none is at work any more, run finalize again ({} \
+                 names the line)",
+                self.status()
+            )
         })
     }
 
+    /// The line that shows the run.
+    fn status(&self) -> String {
+        rerun::status(&self.settings.run, &self.settings.into())
+    }
+
     fn stop(&self, not_yet: &NotYet) -> Stop {
-        let (settings, status) = (self.settings, rerun::status(&self.settings.run, &self.settings.into()));
+        let (settings, status) = (self.settings, self.status());
         let message = match not_yet {
             NotYet::Unmade => format!(
                 "run {} has no result yet: its {} rows are being moved, or finalize was not run; verify it when {status} shows a \

@@ -19,6 +19,9 @@ use crate::{
 
 const WAITING: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
 
+/// Whether the first process works on another state is looked for at every so many looks, since all states are listed for it.
+const ELSEWHERE_EVERY: u32 = 10;
+
 /// What the first process reads for all.
 #[derive(Serialize, Deserialize)]
 struct Shared {
@@ -40,10 +43,11 @@ impl Process<'_> {
             return Ok(None);
         }
         let shared: Shared = loop {
-            match self.state.shared().await? {
+            let read =
+                if self.part.index == 0 { self.state.shared().await? } else { self.await_shared().await? };
+            match read {
                 Some(shared) => break shared,
-                None if self.part.index == 0 => self.share(facts.is_none()).await?,
-                None => self.await_shared().await?,
+                None => self.share(facts.is_none()).await?,
             }
         };
         if let (None, Some(files)) = (&facts, shared.facts) {
@@ -55,7 +59,7 @@ impl Process<'_> {
     /// Reads the warehouse whole.
     async fn split<'f>(&self) -> Result<FactsSource<'f>, Stop> {
         self.known.progress.says("reading the warehouse");
-        let Some(index) = &self.known.index else {
+        let Some(index) = self.known.index else {
             return Err(Stop::new(Exit::Bug, "the warehouse is read whole without inputs"));
         };
         let split = FactsSource::split(self.known.warehouse.as_ref(), index, self.ranges).await?;
@@ -75,15 +79,22 @@ impl Process<'_> {
         Ok(self.state.share(&Shared { others, facts }).await?)
     }
 
-    /// Waits until the first process has read for all: as long as it shows life, else up to wait-plan.
-    async fn await_shared(&self) -> Result<(), Stop> {
+    /// Waits until the first process has read for all: as long as it shows life, else up to wait-plan. `None` if it reads nothing
+    /// for this state, because it has ended or is at work beside another result, or where more or less could be read.
+    async fn await_shared(&self) -> Result<Option<Shared>, Stop> {
         let first = format!("0/{}", self.part.of);
         let began = Instant::now();
         let mut patience = Patience::new(WAITING);
         self.known
             .progress
             .says(format!("waiting for part {first}, which reads the target's launch ids for all"));
-        while self.state.shared::<Shared>().await?.is_none() {
+        for turn in 0_u32.. {
+            if let Some(shared) = self.state.shared().await? {
+                return Ok(Some(shared));
+            }
+            if turn.is_multiple_of(ELSEWHERE_EVERY) && self.state.is_elsewhere(&first).await? {
+                break;
+            }
             if began.elapsed() > self.asked.settings.wait_plan && !self.state.is_at_work(&first).await? {
                 let message = format!(
                     "part {first} of this verification has not read for the others within {} s (wait-plan), and no \
@@ -94,6 +105,6 @@ impl Process<'_> {
             }
             pause(patience.failed()).await;
         }
-        Ok(())
+        Ok(None)
     }
 }

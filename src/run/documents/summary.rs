@@ -182,7 +182,12 @@ impl Summary {
     /// Whether blobs of killed processes may be left in the target container: they are being removed, the finalizer was killed
     /// meanwhile, or it could not remove them.
     pub fn is_unswept(&self) -> bool {
-        self.sweeping || self.warnings.iter().any(|warning| warning.code == WarningCode::SweepFailed)
+        self.sweeping || self.sweep_failed().is_some()
+    }
+
+    /// The warning that it could not remove them.
+    pub fn sweep_failed(&self) -> Option<&Warning> {
+        self.warnings.iter().find(|warning| warning.code == WarningCode::SweepFailed)
     }
 
     /// Balances the books: COMPLETE only if the outcomes are as many as the rows and none is missing.

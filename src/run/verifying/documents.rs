@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{Digest, Level},
-    run::{PlanId, WriterId},
+    run::{PlanId, Verification, WriterId},
 };
 
 /// Digits of a state's name.
@@ -16,7 +16,8 @@ const ID_DIGITS: usize = 16;
 pub struct Subject {
     /// Plan of the run.
     pub plan: PlanId,
-    /// Root of its result's receipts, and when it was made: rows that were moved again may have the same receipts.
+    /// Root of its result's receipts, and which processes had recorded its outcomes: rows that were moved again may have the
+    /// same receipts.
     pub result: String,
     /// Rows of the input.
     pub rows: u64,
@@ -121,6 +122,21 @@ pub struct UnderWay {
     pub rows_written: u64,
     /// The processes at work.
     pub beats: Vec<VerifyBeat>,
+    /// When a process gave word of itself last, if none is at work.
+    pub signed_at: Option<DateTime<Utc>>,
+}
+
+impl UnderWay {
+    /// Whether no process has worked on it since this result: it was given up for the verification that made that.
+    pub fn precedes(&self, result: &Verification) -> bool {
+        self.beats.is_empty() && self.signed_at.is_none_or(|at| at < result.at)
+    }
+}
+
+/// Any document of a process that holds its time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Signed {
+    pub at: DateTime<Utc>,
 }
 
 /// The process that merges.

@@ -1,5 +1,7 @@
 //! What the processes of a verification share: who merges, and whose state is removed. And what comes up between its two looks.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rogo_migrate::{
     domain::Level,
@@ -168,6 +170,110 @@ async fn a_part_that_ended_is_known_to_the_others_until_it_is_at_work_again() {
     assert_eq!(ended().await, ["0/3"]);
     let (of_another_job, _) = join_in_job(&world, "", "2/3", "another Job").await;
     assert!(of_another_job.ended_parts().await.unwrap().is_empty());
+}
+
+/// The others know that it has ended, although what it compared beside the earlier result is gone.
+#[tokio::test]
+async fn that_a_part_ended_beside_an_earlier_result_stays_known_by_hand_until_the_results_stand() {
+    let world = World::new(4, 1);
+    let of_another_result = || Subject { result: "another".into(), ..subject(&world) };
+    let (first, _) = join_as(&world, subject(&world), "0/2").await;
+    first.write_part(0, &"what was found").await.unwrap();
+    first.part_ended().await.unwrap();
+    let (second, joined) = join_as(&world, of_another_result(), "1/2").await;
+    assert!(joined.discarded.len() == 1 && joined.discarded[0].contains(": it is discarded"), "{joined:?}");
+    assert_eq!(documents(&world, "/parts/00000.json"), [""; 0]);
+    second.write_part(1, &"what was found").await.unwrap();
+    assert!(second.is_elsewhere("0/2").await.unwrap(), "it reads nothing for this state");
+    let open = second.end_part((1, 2), 2).await.unwrap().unwrap();
+    assert_eq!((open.partitions, open.never), (1, vec!["0/2".to_owned()]));
+
+    let (second, joined) = join_as(&world, of_another_result(), "1/2").await;
+    assert_eq!(joined.discarded, [""; 0], "there is nothing more to discard");
+    assert_eq!(second.claim().await.unwrap(), Claim::Ours);
+    second.merged().await.unwrap();
+    assert_eq!(documents(&world, "/subject.json").len(), 1, "{:?}", documents(&world, ""));
+    assert_eq!(documents(&world, "/ended/0-of-2.json"), [""; 0]);
+}
+
+/// What was compared where less could be read says nothing more once all was compared, and not the other way round.
+#[tokio::test]
+async fn results_take_the_place_of_what_was_compared_where_less_could_be_read() {
+    for (lacks, own, beats, stays) in [
+        (&["without warehouse"][..], &[][..], false, false),
+        (&["without warehouse"], &[], true, true),
+        (&[], &["without warehouse"], false, true),
+        (&["without inputs"], &["without warehouse"], false, true),
+    ] {
+        let world = World::new(4, 1);
+        let lacking = |lacks: &[&str]| Subject {
+            lacks: lacks.iter().map(ToString::to_string).collect(),
+            ..subject(&world)
+        };
+        let (other, _) = join_as(&world, lacking(lacks), "0/1").await;
+        other.write_part(0, &"what was found").await.unwrap();
+        if beats {
+            other.beat(&beat(Utc::now())).await.unwrap();
+        }
+        let (this, _) = join_as(&world, lacking(own), "0/1").await;
+        assert_eq!(documents(&world, "/parts/00000.json").len(), 1, "{lacks:?}, then {own:?}");
+        assert_eq!(this.claim().await.unwrap(), Claim::Ours);
+        this.merged().await.unwrap();
+        let left = documents(&world, "/parts/00000.json").len();
+        assert_eq!(left, usize::from(stays), "{lacks:?}, then {own:?}, {beats}");
+    }
+}
+
+/// The first part reads for all of its own state only.
+#[tokio::test]
+async fn a_part_that_works_on_another_state_reads_nothing_for_this_one() {
+    let world = World::new(4, 1);
+    let (first, _) = join(&world, "", "0/2").await;
+    let (second, _) = join(&world, "", "1/2").await;
+    first.beat(&beat(Utc::now())).await.unwrap();
+    assert!(!second.is_elsewhere("0/2").await.unwrap(), "it works on this one");
+    let lacking = Subject { lacks: vec!["without warehouse".into()], ..subject(&world) };
+    let (second, _) = join_as(&world, lacking, "1/2").await;
+    assert!(second.is_elsewhere("0/2").await.unwrap());
+    assert!(!second.is_elsewhere("0/3").await.unwrap(), "of another number of parts");
+    first.beat(&beat(instant(0))).await.unwrap();
+    assert!(!second.is_elsewhere("0/2").await.unwrap(), "it shows no life");
+}
+
+/// Another process merges, and removes the partitions, while this part asks which of them are open.
+#[tokio::test]
+async fn a_part_that_ends_while_another_one_merges_goes_on_to_its_result() {
+    let world = World::new(4, 1);
+    let ((first, _), (second, _)) = (join(&world, "", "0/2").await, join(&world, "", "1/2").await);
+    for (own, all, removed, is_merged, what) in [
+        (&[1][..], 2, &["1"][..], true, "its own partitions are gone"),
+        (&[1], 2, &["1"], false, "the next verification has begun"),
+        (&[], 1, &[], true, "it has none of its own"),
+    ] {
+        first.part_ended().await.unwrap();
+        for part in own {
+            second.write_part(*part, &"what was found").await.unwrap();
+        }
+        let blobs = world.run_blobs.clone();
+        world.run_blobs.fail(Some(Arc::new(move |verb, name| {
+            if let Some((folder, _)) = name.split_once("/ended/").filter(|_| verb == "put") {
+                if is_merged {
+                    blobs.insert(&format!("{folder}/merged.json"), r#"{"at": "2026-01-01T00:00:00Z"}"#);
+                }
+                for part in removed {
+                    blobs.remove(&format!("{folder}/parts/0000{part}.json"));
+                }
+            }
+            None
+        })));
+        assert_eq!(second.end_part((1, 2), all).await.unwrap(), None, "{what}");
+        world.run_blobs.fail(None);
+        assert_eq!(documents(&world, "/ended/1-of-2.json"), [""; 0], "{what}");
+        assert_eq!(second.is_merged().await.unwrap(), is_merged, "{what}");
+        for name in documents(&world, "/merged.json") {
+            world.run_blobs.remove(&name);
+        }
+    }
 }
 
 #[tokio::test]

@@ -137,6 +137,16 @@ async fn a_part_does_not_count_once_rows_were_moved_again() {
     assert_eq!(look(&app, &["--content", "1/2"]).await, ALL);
 }
 
+#[tokio::test]
+async fn a_part_counts_beside_a_result_that_was_made_again_without_a_change() {
+    let sample = Sample::in_folder(12, 72, small).await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    assert_eq!(look(&app, &["--content", "1/2"]).await, SOME);
+    app.run(&["finalize"]).await.expect(0);
+    assert_eq!(look(&app, &["--content", "2/2"]).await, ALL);
+}
+
 /// Of the document of a part.
 type Change = fn(&mut Value);
 

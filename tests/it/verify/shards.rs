@@ -343,7 +343,7 @@ async fn a_state_of_another_verification_is_discarded_with_a_sentence() {
     let summary = app.out.path().join("run-store/rogo/results/summary.json");
     let text = fs::read_to_string(&summary).unwrap();
     let mut another: Value = serde_json::from_str(&text).unwrap();
-    another["at"] = "2099-01-01T00:00:00Z".into();
+    another["newest_outcome_at"] = "2000-01-01T00:00:00Z".into();
     fs::write(&summary, another.to_string()).unwrap();
 
     let ended = verify(&app, &[]).await.expect(0);
@@ -356,9 +356,7 @@ async fn a_state_of_another_verification_is_discarded_with_a_sentence() {
     for beat in
         state(&app).iter().filter(|path| path.parent().is_some_and(|folder| folder.ends_with("beats")))
     {
-        let mut beats: Value = serde_json::from_str(&fs::read_to_string(beat).unwrap()).unwrap();
-        beats["at"] = "2020-01-01T00:00:00Z".into();
-        fs::write(beat, beats.to_string()).unwrap();
+        dated(beat, "2020-01-01T00:00:00Z");
     }
     let ended = verify(&app, &[]).await.expect(0);
     assert!(ended.stderr.contains("because it is of another result: it is discarded"), "{}", ended.stderr);
@@ -419,6 +417,23 @@ async fn status_says_how_far_a_verification_is_and_how_it_ended() {
     let text = app.run(&["status"]).await.expect(0).stdout;
     assert!(text.contains("UTC: VERIFIED at level rows: 600 rows"), "{text}");
     assert!(!text.contains("verify at level rows"), "{text}");
+
+    // One that was given up is told only until another one has a result.
+    killed_at(&app, &["--recheck", "0s"], 3).await.expect("it is killed");
+    let beat = state(&app).into_iter().find(|path| path.parent().unwrap().ends_with("beats")).unwrap();
+    dated(&beat, "2022-01-01T00:00:00Z");
+    for (verified_at, is_told) in [("2021-01-01T00:00:00Z", true), ("2023-01-01T00:00:00Z", false)] {
+        dated(&app.out.path().join("run-store/rogo/results/verification.json"), verified_at);
+        let text = app.run(&["status"]).await.expect(0).stdout;
+        assert_eq!(text.contains("verify at level rows: "), is_told, "{verified_at}: {text}");
+    }
+}
+
+/// Gives a document another time.
+fn dated(path: &Path, at: &str) {
+    let mut document: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    document["at"] = at.into();
+    fs::write(path, document.to_string()).unwrap();
 }
 
 #[tokio::test]
@@ -454,6 +469,56 @@ async fn a_process_that_ends_for_now_keeps_its_state_from_other_verifications() 
         "{}",
         ended.stderr
     );
+}
+
+/// As a finalizer does that its Job starts again, or a person who types it once more.
+#[tokio::test]
+async fn parts_go_on_beside_a_result_that_is_made_again_without_a_change() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    let before = app.summary();
+    app.run(&["finalize"]).await.expect(0);
+    assert_ne!(app.summary()["at"], before["at"]);
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED at level rows: 600 rows"), "{}", ended.stdout);
+}
+
+/// Part 0 has ended where all could be read, and reads nothing for part 1, which is not let wait for it.
+#[tokio::test]
+async fn a_part_that_begins_alone_where_less_can_be_read_compares_its_rows_and_names_the_others() {
+    let sample = sample().await;
+    let mut app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    app.database.run("revoke select on submission_section_marks from verifier").await;
+    app.set("ROGO_WAIT_PLAN", "0s");
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(75);
+    let says = "part 1/2 is compared (300 rows), but 6 of 12 partitions are open, and part(s) 0/2 of this verification ended";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    let ended = verify(&app, &["--shard", "0/2"]).await.expect(69);
+    assert!(ended.stdout.starts_with("VERIFIED IN PART at level rows: 600 rows"), "{}", ended.stdout);
+}
+
+/// By hand, beside an earlier result, what part 0 compared is discarded.
+#[tokio::test]
+async fn a_part_beside_another_result_than_that_of_a_part_that_ended_does_not_end_well() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    app.lose(&app.migrated()[0]).await;
+    app.run(&["finalize", "--accept", "lost", "--reason", "erased"]).await.expect(0);
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(75);
+    assert!(ended.stderr.contains("because it is of another result: it is discarded"), "{}", ended.stderr);
+    let says = "part(s) 0/2 of this verification ended without them";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    // A verification that has compared nothing is none that is under way.
+    let status = app.run(&["status"]).await.expect(0).stdout;
+    assert_eq!(status.matches("verify at level rows: ").count(), 1, "{status}");
+    let ended = verify(&app, &["--shard", "0/2"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED at level rows: 600 rows"), "{}", ended.stdout);
 }
 
 /// Part 1 ended when nothing of part 0 lacked. Part 0 is started again where a table may not be read, and finds none of what part 1

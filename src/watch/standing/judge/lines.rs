@@ -114,7 +114,7 @@ pub(super) fn eta_s(rows: Rows, rows_per_second: f64) -> Option<u64> {
 
 /// A verification that is not over.
 pub(super) fn verifying(under_way: &UnderWay) -> Verifying {
-    let UnderWay { subject, rows_written, beats } = under_way;
+    let UnderWay { subject, rows_written, beats, .. } = under_way;
     let unwritten: u64 = beats.iter().map(|beat| beat.rows_unwritten).sum();
     let rows_done = (rows_written + unwritten).min(subject.rows);
     let rows_per_second = sum_of_rates(beats.iter().map(|beat| beat.rows_per_second));
@@ -193,7 +193,8 @@ mod tests {
             state: "comparing rows".to_owned(),
         };
         let told = |rows_written, beats| {
-            let told = verifying(&UnderWay { subject: subject.clone(), rows_written, beats });
+            let subject = subject.clone();
+            let told = verifying(&UnderWay { subject, rows_written, beats, signed_at: None });
             (told.rows_done, told.eta_s, told.processes)
         };
         // Rows of partitions that are not written yet count; both processes go on at 20 rows a second.

@@ -188,9 +188,13 @@ impl InMemoryBlobs {
     /// Notes the operation, and fails it where it is to fail.
     fn begin(&self, verb: &str, name: &str) -> Result<(), Fault> {
         self.journal.add(format!("{}: {verb} {name}", self.place));
-        let mut state = self.state.lock().unwrap();
-        state.writes += u32::from(matches!(verb, "put" | "check"));
-        let kind = state.fails.as_ref().and_then(|fails| fails(verb, name));
+        let fails = {
+            let mut state = self.state.lock().unwrap();
+            state.writes += u32::from(matches!(verb, "put" | "check"));
+            state.fails.clone()
+        };
+        // It may change the blobs.
+        let kind = fails.and_then(|fails| fails(verb, name));
         kind.map_or(Ok(()), |kind| Err(no(self.service, kind)))
     }
 }
