@@ -314,11 +314,7 @@ async fn a_secret_that_leads_to_another_database_during_a_run_is_refused_until_i
     let first = Worker { url: Secret::File(file.clone()), ..Worker::of(&ours) }.start();
     first.prove_fence().await.unwrap();
     let second = first.another().unwrap();
-    let cut = || async {
-        let sessions =
-            "from pg_stat_activity where datname = current_database() and application_name like 'run/%'";
-        ours.run(&format!("select pg_terminate_backend(pid, 10000) {sessions}")).await;
-    };
+    let cut = || ours.end_sessions("run/%");
 
     let migration = migration(1);
     let port = through_a_pooler.address().port();

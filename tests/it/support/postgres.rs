@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 pub mod own;
+mod sessions;
 
 use std::{
     fmt::Write as _,
