@@ -13,6 +13,7 @@ use rogo_migrate::{
 
 use super::world::{Worker, ask, copied, database, migration};
 use crate::support::{
+    port::Port,
     postgres::{TestDatabase, TestServer},
     proxy::{Cut, Proxy},
 };
@@ -178,7 +179,8 @@ async fn what_is_met_before_a_statement_is_told_from_what_a_statement_meets() {
 async fn what_cannot_be_reached_or_entered_is_named_without_the_secret() {
     let database = database().await;
     let server = TestServer::get();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Port::hold();
+    let gone = closed.address();
     let here = server.address();
     for (url, kind, says) in [
         (TestServer::url_as("tester", "secret", here, "test_1"), FaultKind::Unauthenticated, "28P01"),
