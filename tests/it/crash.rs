@@ -41,7 +41,8 @@ async fn killed_again_and_again(
     let _proxy = disturb(&mut undisturbed).await;
     let began = Instant::now();
     undisturbed.run(&["run"]).await.expect(0);
-    let whole = began.elapsed();
+    // The shortest that was measured: a busy machine may have made the first one longer than those to be killed.
+    let mut whole = began.elapsed();
     let expected = (undisturbed.everything().await, receipts(&undisturbed));
 
     let mut left = kills;
@@ -49,13 +50,17 @@ async fn killed_again_and_again(
         let mut app = in_the_place_of(&undisturbed).await;
         let proxy = disturb(&mut app).await;
         // Several kills of one run: each process finds what another one left.
-        for _ in 0..left.min(9) {
+        for earlier in 0..left.min(9) {
             let moment = whole.mul_f64(0.8 * dice.share());
+            let began = Instant::now();
             let mut process = app.start(&["run"]);
             let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
             process.kill().await.unwrap();
             left -= usize::from(killed);
             if !killed {
+                if earlier == 0 {
+                    whole = whole.min(began.elapsed());
+                }
                 break;
             }
         }
@@ -64,7 +69,7 @@ async fn killed_again_and_again(
         assert_eq!(receipts(&app), expected.1);
         no_orphans_and_nothing_missing(&app).await;
         if proxy.is_some() {
-            app.assert_batched();
+            app.assert_batched().await;
         }
     }
 }
@@ -95,7 +100,7 @@ async fn two_processes_end_like_one(
     assert_eq!(receipts(&two), expected.1);
     no_orphans_and_nothing_missing(&two).await;
     if proxy.is_some() {
-        two.assert_batched();
+        two.assert_batched().await;
     }
 }
 
@@ -205,7 +210,7 @@ async fn answers_lost_are_settled(sample: &Sample, answers: usize, batched: bool
         assert_same(&app.everything().await, &expected);
         no_orphans_and_nothing_missing(&app).await;
         if batched {
-            app.assert_batched();
+            app.assert_batched().await;
         }
     }
 }
