@@ -59,8 +59,8 @@ mod tests {
         let mut sampler = Sampler::begin();
         let began = now();
         // Until it had two ticks of a core: on a busy machine that takes its time.
-        let begin = cpu().unwrap();
-        while cpu().unwrap() < begin + 2 * TICK {
+        let used_before = cpu().unwrap();
+        while cpu().unwrap() < used_before + 2 * TICK {
             assert!(since(began) < Duration::from_mins(1), "no work is seen");
         }
         let worked = since(began);
