@@ -85,6 +85,7 @@ struct Link {
 
 impl Proxy {
     /// Listens on a free loopback port.
+    #[expect(clippy::unused_async, reason = "it only runs where its callers are asynchronous too")]
     pub async fn start(server: SocketAddr) -> Self {
         let port = Port::hold();
         let shared = Arc::new(Shared {

@@ -31,21 +31,20 @@ impl TestDatabase {
 
 #[tokio::test]
 async fn a_test_sees_and_ends_only_the_sessions_of_its_own_database() {
-    use sqlx::{Executor, PgConnection, postgres::PgConnectOptions};
+    use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
     const WAITS: &str = "select pg_advisory_lock(1)";
     let (ours, other) = (TestDatabase::new().await, TestDatabase::new().await);
     for database in [&ours, &other] {
         database.run(WAITS).await;
     }
-    let waiting = async |database: &TestDatabase| -> tokio::task::JoinHandle<Result<_, sqlx::Error>> {
+    let session = async |database: &TestDatabase| -> PgConnection {
         let options: PgConnectOptions = database.url().parse().unwrap();
-        let options = options.application_name("rogo/0/abc");
-        let mut session =
-            <PgConnection as sqlx::Connection>::connect_with(&options).await.expect("the database answers");
-        tokio::spawn(async move { session.execute(WAITS).await.map(|_| ()) })
+        PgConnection::connect_with(&options.application_name("rogo/0/abc")).await.unwrap()
     };
-    let (one, two) = (waiting(&ours).await, waiting(&other).await);
+    let waiting =
+        |mut session: PgConnection| tokio::spawn(async move { session.execute(WAITS).await.map(|_| ()) });
+    let (one, two) = (waiting(session(&ours).await), waiting(session(&other).await));
     ours.until_lock_waits(1).await;
     other.until_lock_waits(1).await;
     assert_eq!(ours.end_sessions("rogo/0/%").await, 1);
