@@ -100,9 +100,17 @@ pub fn run(mut cli: Cli) -> Result<End, Stop> {
     ended
 }
 
-/// Turns on the switches that the config file sets.
+/// Turns on the switches that the config file sets, where they apply: the file is one for all commands.
 fn switch_on(command: &mut Command, sources: &Sources) {
-    command.switch_on(|key| sources.is_on(key));
+    let of_content = sources.is_of_content();
+    if let Command::Verify(args) = command
+        && !args.only_unproven
+        && !of_content
+        && sources.is_on("only_unproven")
+    {
+        crate::report::tell("only_unproven, which the config file sets, is left out: it is of level content");
+    }
+    command.switch_on(|key| sources.is_on(key) && (of_content || key != "only_unproven"));
     if command.json().is_some_and(|json| *json) {
         crate::report::answer_in_json();
     }

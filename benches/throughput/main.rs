@@ -42,6 +42,7 @@ mod support {
     pub mod machine;
     pub mod npm;
     pub mod plans;
+    pub mod port;
     pub mod postgres;
     pub mod process;
     pub mod proxy;

@@ -38,6 +38,12 @@ impl Backoff {
         let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
         pause / 2 + jitter(pause / 2)
     }
+
+    /// As [`Backoff::pause`], and no shorter than what the service asks for. One that asks for no wait, or for a moment that has
+    /// passed, refuses all the same: asked again at once, it would be as busy as before.
+    pub fn pause_as_asked(self, failures: u32, asked: Option<Duration>) -> Duration {
+        self.pause(failures).max(asked.unwrap_or_default())
+    }
 }
 
 /// A random part of `most`.

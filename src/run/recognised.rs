@@ -2,7 +2,10 @@
 //! like one that no row names.
 
 use super::{Plan, RunStore, recorded::recorded_sample, writers};
-use crate::ports::{Fault, TargetReader};
+use crate::{
+    domain::TargetIdentity,
+    ports::{Fault, TargetReader},
+};
 
 /// Says why nothing may be deleted: of the looked-up rows that the run recorded as migrated, not one names a blob of the run. `None`
 /// if one does. Rows that a person took out are not asked for.
@@ -16,8 +19,8 @@ pub async fn unrecognised(
 ) -> Result<Option<String>, Fault> {
     let recorded = recorded_sample(store, plan).await?;
     if recorded.is_empty() {
-        let is_certain = plan.identity.is_certainly(&target.identity().await?);
-        return Ok((!is_certain).then(|| unproven(store)));
+        let now = target.identity().await?;
+        return Ok((!plan.identity.is_certainly(&now)).then(|| unproven(store, &plan.identity, &now)));
     }
     let (all, _) = writers::registered(store).await?;
     let held = target.held(&recorded).await?;
@@ -34,13 +37,21 @@ pub async fn unrecognised(
     }))
 }
 
-/// Why nothing may be deleted while no recorded row stands by which the database could be recognised.
-fn unproven(store: &RunStore) -> String {
+/// Why nothing may be deleted while no recorded row stands by which the database could be recognised, and what ends that: also of a
+/// run that is over and migrates no row any more.
+fn unproven(store: &RunStore, planned: &TargetIdentity, now: &TargetIdentity) -> String {
+    let by_hand = "look at the blobs that `rogo-migrate orphans` lists, and remove them yourself";
+    let remedy = match (&planned.system, &now.system) {
+        (Some(_), None) => "let an administrator of the database grant execute on function pg_control_system() to the role of \
+            DATABASE_URL, and merge again"
+            .to_owned(),
+        (None, _) => format!("the plan was made without the right to execute pg_control_system(); {by_hand}"),
+        (Some(_), Some(_)) => by_hand.to_owned(),
+    };
     format!(
         "run {} recorded no migrated row that stands, and it is not proven that the target is the database of its plan (name, oid \
-         and the server's system identifier, which takes the right to execute pg_control_system(), have to be the same), \
-         so that no blob can be told from those that no row names; nothing was deleted: a merge after the run has migrated a row \
-         removes them, and `rogo-migrate orphans` lists them",
+         and the server's system identifier have to be the same), so that no blob can be told from those that no row names; \
+         nothing was deleted: a merge after the run has migrated a row removes them; if it migrates none: {remedy}",
         store.run()
     )
 }

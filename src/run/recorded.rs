@@ -13,6 +13,8 @@ use crate::{
 /// Recorded rows that are looked up in the target, and segments that they are taken from.
 const LOOKED_UP: usize = 1_000;
 const SEGMENTS_READ: usize = 20;
+/// … at most, if all rows of these were taken out.
+const MOST_SEGMENTS_READ: usize = 200;
 /// Once so many names of segments are known, no other shard is listed: as many as Azure gives in one answer.
 const NAMES_LISTED: usize = 5_000;
 /// Names that are listed of one shard: those of a day, at one segment in ten seconds.
@@ -28,9 +30,14 @@ pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec
         listed.map_ok(|info| info.name.strip_prefix(&folder).unwrap_or(&info.name).to_owned())
     });
     let names = names.await?;
-    let step = names.len().div_ceil(SEGMENTS_READ).max(1);
     let mut launch_ids = BTreeSet::new();
-    for name in names.iter().step_by(step) {
+    let mut taken_out = None;
+    for (read, name) in sampled_first(&names).enumerate() {
+        // That all rows of these were taken out says nothing about those of the other segments.
+        let goes_on = launch_ids.is_empty() && taken_out.is_some() && read < MOST_SEGMENTS_READ;
+        if read >= SEGMENTS_READ && !goes_on {
+            break;
+        }
         let segment = match read_segment(store, plan, name).await {
             Ok(segment) => segment,
             // Only the shard that owns the segment and the merge are refused for it; the other shards go on.
@@ -38,22 +45,36 @@ pub(super) async fn recorded_sample(store: &RunStore, plan: &Plan) -> Result<Vec
             Err(fault) => return Err(fault),
         };
         let outcomes = segment.outcomes().map_while(Result::ok);
-        launch_ids.extend(outcomes.filter_map(|outcome| match outcome.fate {
-            Fate::Migrated(migrated) => Some(migrated.launch_id),
-            Fate::Skipped { .. } | Fate::Failed { .. } => None,
+        let migrated: Vec<String> = outcomes.filter_map(|outcome| migrated(outcome.fate)).collect();
+        if migrated.is_empty() {
+            continue;
+        }
+        if taken_out.is_none() {
+            taken_out = Some(decisions::taken_out(store).await?);
+        }
+        launch_ids.extend(migrated.into_iter().filter(|launch_id| {
+            let attempt = attempt_of_launch_id(launch_id).zip(taken_out.as_ref());
+            attempt.is_none_or(|(attempt, taken_out)| !taken_out.contains_key(&attempt))
         }));
         if launch_ids.len() >= LOOKED_UP {
             break;
         }
     }
-    let mut recorded: Vec<String> = launch_ids.into_iter().take(LOOKED_UP).collect();
-    if !recorded.is_empty() {
-        let taken_out = decisions::taken_out(store).await?;
-        recorded.retain(|launch_id| {
-            attempt_of_launch_id(launch_id).is_none_or(|attempt| !taken_out.contains_key(&attempt))
-        });
+    Ok(launch_ids.into_iter().take(LOOKED_UP).collect())
+}
+
+fn migrated(fate: Fate) -> Option<String> {
+    match fate {
+        Fate::Migrated(migrated) => Some(migrated.launch_id),
+        Fate::Skipped { .. } | Fate::Failed { .. } => None,
     }
-    Ok(recorded)
+}
+
+/// All names: first at most [`SEGMENTS_READ`] that are spread over them, then the others.
+fn sampled_first(names: &[String]) -> impl Iterator<Item = &String> {
+    let step = names.len().div_ceil(SEGMENTS_READ).max(1);
+    let others = names.iter().enumerate().filter(move |(place, _)| place % step != 0);
+    names.iter().step_by(step).chain(others.map(|(_, name)| name))
 }
 
 /// Some of so many shards, in an order in which each goes to the middle of a gap that the earlier ones left.

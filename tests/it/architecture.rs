@@ -453,6 +453,49 @@ fn no_function_of_the_program_is_long() {
     assert!(long.is_empty(), "make two of each:\n{}", long.join("\n"));
 }
 
+/// Statements of SQL that look at the sessions or locks of a server, and do not say of which database or role.
+fn of_every_database(source: &str) -> Vec<String> {
+    let views = ["pg_stat_activity", "pg_locks"].into_iter();
+    let places = views.flat_map(|view| source.match_indices(view));
+    let statements = places.filter_map(|(at, _)| {
+        let (before, after) = source.split_at(at);
+        Some(&source[before.rfind('"')? + 1..at + after.find('"')?])
+    });
+    let is_of_every = |sql: &&str| {
+        let narrowed = ["current_database()", "datname = ", "usename = "];
+        sql.contains("from ") && !narrowed.iter().any(|words| sql.contains(words))
+    };
+    statements.filter(is_of_every).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_test_looks_only_at_sessions_and_locks_of_its_own_database() {
+    for (source, found) in [
+        (r#"let waits = "select count(*) from pg_locks where not granted";"#, 1),
+        (
+            r#"run("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'x'")"#,
+            1,
+        ),
+        (r#"let a = "current_database()"; let b = "select 1 from pg_locks";"#, 1),
+        (r#"let waits = "select count(*) from pg_stat_activity where datname = current_database()";"#, 0),
+        (r#"block.contains("pg_locks")"#, 0),
+    ] {
+        assert_eq!(of_every_database(source).len(), found, "{source}");
+    }
+    // This file holds the words themselves. A cluster's server is shared too, and its tests name their roles and databases.
+    let files = sources("tests/it").into_iter().filter(|(file, _)| file != "tests/it/architecture.rs");
+    let found: Vec<String> = files
+        .flat_map(|(file, text)| {
+            of_every_database(&text).into_iter().map(move |sql| format!("{file}: {sql}"))
+        })
+        .collect();
+    assert!(
+        found.is_empty(),
+        "other tests work on the same server: add `datname = current_database()`\n{}",
+        found.join("\n")
+    );
+}
+
 /// Statements that wait for the end of a process without a limit: one that hangs would hang all tests.
 fn without_a_limit(source: &str) -> Vec<String> {
     let starts = ["Command::new(", "command(", "command_as(", "laptop(", "through_bash(", "helm("];

@@ -41,7 +41,8 @@ async fn killed_again_and_again(
     let _proxy = disturb(&mut undisturbed).await;
     let began = Instant::now();
     undisturbed.run(&["run"]).await.expect(0);
-    let whole = began.elapsed();
+    // The shortest that was measured: a busy machine may have made the first one longer than those to be killed.
+    let mut whole = began.elapsed();
     let expected = (undisturbed.everything().await, receipts(&undisturbed));
 
     let mut left = kills;
@@ -49,13 +50,17 @@ async fn killed_again_and_again(
         let mut app = in_the_place_of(&undisturbed).await;
         let proxy = disturb(&mut app).await;
         // Several kills of one run: each process finds what another one left.
-        for _ in 0..left.min(9) {
+        for earlier in 0..left.min(9) {
             let moment = whole.mul_f64(0.8 * dice.share());
+            let began = Instant::now();
             let mut process = app.start(&["run"]);
             let killed = tokio::time::timeout(moment, process.wait()).await.is_err();
             process.kill().await.unwrap();
             left -= usize::from(killed);
             if !killed {
+                if earlier == 0 {
+                    whole = whole.min(began.elapsed());
+                }
                 break;
             }
         }
@@ -64,7 +69,7 @@ async fn killed_again_and_again(
         assert_eq!(receipts(&app), expected.1);
         no_orphans_and_nothing_missing(&app).await;
         if proxy.is_some() {
-            app.assert_batched();
+            app.assert_batched().await;
         }
     }
 }
@@ -95,7 +100,7 @@ async fn two_processes_end_like_one(
     assert_eq!(receipts(&two), expected.1);
     no_orphans_and_nothing_missing(&two).await;
     if proxy.is_some() {
-        two.assert_batched();
+        two.assert_batched().await;
     }
 }
 
@@ -132,9 +137,7 @@ async fn a_frozen_process_is_named_and_writes_nothing_once_it_was_retired() {
     let waiting = app.run(&["finalize", "--same-database", "--give-up-after", "2s"]).await.expect(75);
     assert!(waiting.stderr.contains("rogo/0/"), "the holder is named: {}", waiting.stderr);
 
-    app.database
-        .run("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'rogo/0/%'")
-        .await;
+    assert!(app.database.end_sessions("rogo/0/%").await > 0, "the frozen process held the lock");
     let incomplete = app.run(&["finalize", "--same-database"]).await.expect(69);
     assert!(incomplete.stderr.contains("shard 0"), "{}", incomplete.stderr);
     let stood = submissions(&app).await;
@@ -207,7 +210,7 @@ async fn answers_lost_are_settled(sample: &Sample, answers: usize, batched: bool
         assert_same(&app.everything().await, &expected);
         no_orphans_and_nothing_missing(&app).await;
         if batched {
-            app.assert_batched();
+            app.assert_batched().await;
         }
     }
 }

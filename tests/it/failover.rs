@@ -39,6 +39,8 @@ async fn begin<'sample>(
     proxy: &Proxy,
 ) -> (TestApp<'sample>, Child) {
     let mut app = TestApp::on(sample, server.database()).await;
+    // The run is far from its end when rows stand, until `commit_at_once`.
+    app.commit_slowly("0.2").await;
     // The seed is no part of what may be lost.
     app.database.run("checkpoint").await;
     app.set("DATABASE_URL", server.url_through(proxy.address()));
@@ -70,6 +72,7 @@ async fn a_crash_takes_nothing_that_was_answered_although_the_role_does_not_wait
     server.restart().await;
     let stood = submissions(&app).await;
     assert!((10..40).contains(&stood), "{stood} rows stand after the crash");
+    app.commit_at_once().await;
     proxy.delay(Duration::ZERO);
     let shard = ended(&mut process).await;
     assert_eq!(shard.code, Some(0), "{}", shard.stderr);
@@ -105,6 +108,7 @@ async fn rows_that_a_failover_lost_are_named_and_moved_again() {
     assert!(process.try_wait().unwrap().is_none(), "the run is in its middle");
     app.database = standby.database();
     let kept = standing(&app).await;
+    app.commit_at_once().await;
     proxy.lead_to(standby.address());
     proxy.delay(Duration::ZERO);
     proxy.refuse(false);

@@ -207,7 +207,7 @@ async fn every_column_and_blob_is_as_the_specification_says_where_commits_share_
     let _proxy = app.force_batches().await;
     let target = Target::azure(&app).await;
     let finished = Finished::run(&app, &[]).await;
-    app.assert_batched();
+    app.assert_batched().await;
     let promised = sample.expected();
     let expected = finished.expected(promised_to_migrate(&promised), &oracle::utc, &target);
     finished.assert_equals(&expected);

@@ -11,6 +11,7 @@ pub mod prometheus;
 pub mod collector;
 pub mod proxy;
 pub mod pooler;
+pub mod port;
 pub mod npm;
 pub mod fakes;
 pub mod inside;

@@ -23,7 +23,7 @@ pub(super) fn retry_after<'a>(header: impl Fn(&HeaderName) -> Option<&'a str>) -
         }
         let until = date(text)?;
         let now = header(&DATE).and_then(date).unwrap_or_else(Utc::now);
-        // A date that has passed asks for no wait.
+        // A date that has passed asks for no wait of its own; the caller backs off.
         Some((until - now).to_std().unwrap_or_default())
     })
 }

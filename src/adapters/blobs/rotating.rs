@@ -29,6 +29,8 @@ use crate::{
 
 /// A connection string in a file is read again when it is older than this.
 const REREAD_AFTER: Duration = Duration::from_secs(10);
+/// … and one that cannot be used, because the file may be half-way replaced, when it is older than this.
+const UNUSABLE_REREAD_AFTER: Duration = Duration::from_secs(1);
 
 /// A connection string that is read again from time to time.
 pub(super) struct Rotating {
@@ -38,10 +40,13 @@ pub(super) struct Rotating {
     current: Arc<Mutex<Current>>,
 }
 
-/// What the last reading gave.
+/// What the readings gave.
 struct Current {
+    /// When the last one ended.
     at: Instant,
     string: Result<Arc<ConnectionString>, Fault>,
+    /// The last readings in a row of which none gave a string that can be used.
+    unusable: u32,
     /// Whether the file is being read: by one thread at a time, which holds no lock meanwhile.
     is_read: bool,
 }
@@ -50,31 +55,53 @@ impl Rotating {
     pub fn read(secret: Secret, service: Service) -> Result<Self, Fault> {
         let first = blocking_here(service, reading(&secret, service))??;
         let endpoint = first.endpoint.clone();
-        let current = Current { at: Instant::now(), string: Ok(Arc::new(first)), is_read: false };
+        let current =
+            Current { at: Instant::now(), string: Ok(Arc::new(first)), unusable: 0, is_read: false };
         Ok(Self { secret, endpoint, current: Arc::new(Mutex::new(current)) })
     }
 
     /// The connection string, or why it cannot be read: as of the last [`REREAD_AFTER`]. While the file system of its file is
-    /// silent it is what was read before, and no caller waits.
+    /// silent it is what was read before, and no caller waits. It also is after one reading that gave nothing usable: only the next
+    /// one tells a file that is being replaced from one that is wrong.
     pub fn now(&self, service: Service) -> Result<Arc<ConnectionString>, Fault> {
-        if self.begins_to_read() {
-            let (current, endpoint) = (self.current.clone(), self.endpoint.clone());
+        if let Some(begun) = self.begin_to_read() {
+            let endpoint = self.endpoint.clone();
             blocking_beside(service, reading(&self.secret, service), move |read| {
-                let string = usable(read, &endpoint, service).map(Arc::new);
-                *locked(&current) = Current { at: Instant::now(), string, is_read: false };
+                locked(&begun.0).take(usable(read, &endpoint, service).map(Arc::new));
             });
         }
         let current = locked(&self.current);
         current.string.as_ref().map(Arc::clone).map_err(Fault::again)
     }
 
-    /// Whether the file is to be read now, which the caller does.
-    fn begins_to_read(&self) -> bool {
+    /// If the file is to be read now, which the caller does.
+    fn begin_to_read(&self) -> Option<Begun> {
         let mut current = locked(&self.current);
-        let is_due = matches!(self.secret, Secret::File(_)) && current.at.elapsed() > REREAD_AFTER;
+        let after = if current.unusable > 0 { UNUSABLE_REREAD_AFTER } else { REREAD_AFTER };
+        let is_due = matches!(self.secret, Secret::File(_)) && current.at.elapsed() > after;
         let begins = is_due && !current.is_read;
         current.is_read |= begins;
-        begins
+        begins.then(|| Begun(self.current.clone()))
+    }
+}
+
+impl Current {
+    /// Takes what a reading gave.
+    fn take(&mut self, read: Result<Arc<ConnectionString>, Fault>) {
+        self.at = Instant::now();
+        self.unusable = if read.is_ok() { 0 } else { self.unusable.saturating_add(1) };
+        if self.unusable != 1 {
+            self.string = read;
+        }
+    }
+}
+
+/// A reading that has begun. However it ends, also by a panic or because there is no thread for it, the file may then be read again.
+struct Begun(Arc<Mutex<Current>>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        locked(&self.0).is_read = false;
     }
 }
 
@@ -164,26 +191,56 @@ mod tests {
         let first = now().unwrap();
         write(&of("one", "bmV3"));
         assert!(Arc::ptr_eq(&now().unwrap(), &first), "not with every request");
-        let later = || locked(&rotating.current).at = Instant::now().checked_sub(REREAD_AFTER * 2).unwrap();
-        later();
-        let second = now().unwrap();
-        assert!(!Arc::ptr_eq(&second, &first));
-        // It is waited for, as credentials that are refused are: the file may be replaced once more.
+        let read = || read_again(&rotating);
+        let mut last = read().unwrap();
+        assert!(!Arc::ptr_eq(&last, &first));
         for wrong in [of("two", "bmV3"), String::new(), "AccountName=one".to_owned()] {
+            // One reading may meet a file that is being replaced.
             write(&wrong);
-            later();
-            let fault = now().unwrap_err();
-            assert_eq!(fault.kind, FaultKind::Unauthenticated, "{wrong:?}: {fault}");
-            assert_eq!(
-                now().unwrap_err().to_string(),
-                fault.to_string(),
-                "it is not read with every request"
-            );
+            assert!(Arc::ptr_eq(&read().unwrap(), &last), "{wrong:?}");
+            write(&of("one", "bmV3"));
+            last = read().unwrap();
+            // It is waited for, as credentials that are refused are: the file may be replaced once more.
+            write(&wrong);
+            assert!(Arc::ptr_eq(&read().unwrap(), &last), "{wrong:?}, after a reading that could be used");
+            for _ in 0..2 {
+                let fault = read().unwrap_err();
+                assert_eq!(fault.kind, FaultKind::Unauthenticated, "{wrong:?}: {fault}");
+            }
+            write(&of("one", "bmV3"));
+            last = read().unwrap();
         }
-        write(&of("one", "bmV3"));
-        assert!(now().is_err());
-        later();
-        now().unwrap();
+    }
+
+    /// What the string is once the file was read again, however busy the machine is.
+    fn read_again(rotating: &Rotating) -> Result<Arc<ConnectionString>, Fault> {
+        let age = |age: Duration| locked(&rotating.current).at = Instant::now().checked_sub(age).unwrap();
+        age(REREAD_AFTER * 2);
+        let _ = rotating.now(Service::TargetBlobs);
+        while locked(&rotating.current).is_read {
+            std::thread::yield_now();
+        }
+        locked(&rotating.current).string.as_ref().map(Arc::clone).map_err(Fault::again)
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_read_again_sooner_and_a_reading_that_came_to_nothing_prevents_no_other() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let good = "AccountName=one;AccountKey=b2xk;EndpointSuffix=core.windows.net";
+        std::fs::write(file.path(), good).unwrap();
+        let rotating = Rotating::read(Secret::File(file.path().into()), Service::TargetBlobs).unwrap();
+        let is_due_after = |age: Duration| {
+            locked(&rotating.current).at = Instant::now().checked_sub(age).unwrap();
+            // It ends here, without an answer.
+            rotating.begin_to_read().is_some()
+        };
+        assert!(!is_due_after(REREAD_AFTER / 2) && is_due_after(REREAD_AFTER * 2));
+        assert!(is_due_after(REREAD_AFTER * 2), "the one before came to nothing");
+        std::fs::write(file.path(), "AccountName=one").unwrap();
+        read_again(&rotating).unwrap();
+        assert!(is_due_after(UNUSABLE_REREAD_AFTER * 2));
+        let begun = rotating.begin_to_read();
+        assert!(begun.is_some() && !is_due_after(REREAD_AFTER * 2), "one thread at a time");
     }
 
     #[test]

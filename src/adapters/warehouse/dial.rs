@@ -86,6 +86,9 @@ mod tests {
 
     use super::*;
 
+    /// What is not answered within this time is not answered: the system sends the first packet again after a second.
+    const UNANSWERED: Duration = Duration::from_millis(900);
+
     #[tokio::test]
     async fn a_silent_address_does_not_keep_another_from_answering() {
         let silent = TcpSocket::new_v4().unwrap();
@@ -94,7 +97,7 @@ mod tests {
         let silent_address = silent.local_addr().unwrap();
         // Once its queue is full, the system leaves further connections without an answer.
         let mut waiting = Vec::new();
-        while let Ok(stream) = timeout(Duration::from_millis(100), TcpStream::connect(silent_address)).await {
+        while let Ok(stream) = timeout(UNANSWERED, TcpStream::connect(silent_address)).await {
             waiting.push(stream.unwrap());
         }
         let answering = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -124,7 +124,7 @@ impl Climb {
             Phase::Up { from, before, seen } => self.went_up(now, from, before, seen),
             Phase::Down { from, usual } => {
                 self.phase = Phase::Back { lower: self.limit, there: now, usual };
-                self.limit = from;
+                self.limit = from.min(self.held_at);
                 None
             }
             Phase::Back { lower, there, usual } => {
@@ -182,7 +182,7 @@ impl Climb {
             self.phase = Phase::Halving { from, before, doubts: doubts + 1 };
         } else {
             self.phase = Phase::Settled { usual: None, rest: FIRST_REST };
-            self.limit = from;
+            self.limit = from.min(self.held_at);
         }
     }
 
@@ -282,5 +282,17 @@ mod tests {
         assert_eq!(climb.limit(), 32, "the service still works on the copies of before");
         climb.judge(figures(110.0));
         assert_eq!(climb.limit(), 64);
+    }
+
+    #[test]
+    fn a_limit_that_is_held_lower_meanwhile_is_not_gone_back_to() {
+        let usual = figures(100.0);
+        for phase in [Phase::Halving { from: 64, before: usual, doubts: 1 }, Phase::Down { from: 64, usual }]
+        {
+            let mut climb = Climb { limit: 32, start: 32, most: 64, held_at: 64, phase };
+            climb.hold_at(40);
+            climb.judge(figures(50.0));
+            assert_eq!(climb.limit(), 40);
+        }
     }
 }

@@ -63,15 +63,15 @@ impl Health {
         if throttled || (self.unanswered >= FAILURES_OF_A_SERVICE && !others_were_answered) {
             self.close(now, asked, fault);
         }
-        Verdict::Wait(asked.unwrap_or_else(|| Backoff::OPERATION.pause(tries.count)))
+        Verdict::Wait(Backoff::OPERATION.pause_as_asked(tries.count, asked))
     }
 
-    /// Makes every caller wait: as long as the service asked for, or longer after each failure in a row.
+    /// Makes every caller wait: longer after each failure in a row, and as long as the service asked for.
     fn close(&mut self, now: Instant, asked: Option<Duration>, fault: &Fault) {
         let is_open = self.closed_until.is_none_or(|until| until <= now);
         self.closures += u32::from(is_open);
         if is_open || asked.is_some() {
-            let until = now + asked.unwrap_or_else(|| Backoff::OPERATION.pause(self.closures));
+            let until = now + Backoff::OPERATION.pause_as_asked(self.closures, asked);
             self.closed_until = self.closed_until.max(Some(until));
         }
         let throttled = matches!(fault.kind, FaultKind::Throttled(_));

@@ -373,6 +373,31 @@ async fn the_time_that_a_service_asks_for_is_kept_to_by_everyone() {
     assert!(other.unwrap() >= Duration::from_secs(7));
 }
 
+/// A `Retry-After` of 0, or a date that has passed by this machine's clock.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_no_wait_is_not_asked_again_at_once_by_any_operation() {
+    let pace = pace(Duration::from_mins(15));
+    let (began, asked) = (Instant::now(), std::sync::Mutex::new(Vec::new()));
+    let operation = || async {
+        let mut left = 10;
+        let try_once = || {
+            asked.lock().unwrap().push(began.elapsed());
+            left -= 1;
+            let kind = FaultKind::Throttled(Some(Duration::ZERO));
+            let busy = left > 0;
+            async move { if busy { Err(fault(Service::TargetBlobs, kind)) } else { Ok(()) } }
+        };
+        pace.steady(&[Service::TargetBlobs], try_once).await
+    };
+    for result in join_all((0..4).map(|_| operation())).await {
+        assert!(result.is_ok(), "{result:?}");
+    }
+    assert!(began.elapsed() > Duration::from_secs(10), "ten tries back off: {:?}", began.elapsed());
+    let asked = asked.into_inner().unwrap();
+    let at_once = asked.iter().filter(|at| **at < Duration::from_millis(50)).count();
+    assert!(at_once <= 4, "only the first try of each is made at once: {asked:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_that_asks_for_more_time_than_there_is_ends_the_process_in_twice_its_patience() {
     let pace = pace(Duration::from_mins(15));

@@ -1,6 +1,6 @@
 //! A laptop whose kubeconfig names a cluster: what `status` and `resume` make of its answers, and of none.
 
-use std::{fs, net::TcpListener};
+use std::fs;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::{plain_sample, write};
 use crate::support::{
     app::TestApp,
     http_stub::{HttpStub, Response},
+    port::Port,
 };
 
 /// Makes this API server the one of the current context.
@@ -41,7 +42,8 @@ async fn resume_begins_nothing_while_the_cluster_does_not_say_whether_it_has_the
         answer(403, &json!({"kind": "Status", "code": 403, "message": "no", "reason": "Forbidden"}))
     })
     .await;
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Port::hold();
+    let nobody = closed.address();
     let store = app.variable("ROGO_RUN_STORE").to_owned();
     let way_out = format!("KUBECONFIG=/dev/null rogo-migrate resume --run rogo --run-store {store}");
     for (server, says) in [(format!("http://{nobody}"), "no answer"), (forbidden.endpoint.clone(), "403")] {

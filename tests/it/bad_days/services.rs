@@ -1,12 +1,11 @@
 //! Services on a bad day: a missing table, column or right, a wrong secret, an unreachable host, a certificate that has
 //! expired, and storage that is not there. Each is named with what to do about it, and nothing was written.
 
-use std::net::TcpListener;
-
 use super::{Day, plain_sample};
 use crate::support::{
     app::{Sample, TestApp},
     azurite::Azurite,
+    port::Port,
     postgres::{TestDatabase, TestServer},
     tds::{
         Options, TdsServer,
@@ -17,11 +16,6 @@ use crate::support::{
 };
 
 const PLAN: &[&str] = &["plan"];
-
-/// An address of this machine where nothing listens.
-fn nobody() -> std::net::SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 #[tokio::test]
 async fn a_target_that_is_not_as_it_should_be_is_refused_before_the_first_row() {
@@ -117,7 +111,8 @@ async fn a_database_that_lets_nobody_in_is_named() {
     let none = Day::new("no such database", PLAN, 78)
         .set("DATABASE_URL", app.database.url().replace(&name, "no_such_db"));
     none.says(["\"no_such_db\" does not exist"]).is_refused(&app).await;
-    let address = nobody();
+    let closed = Port::hold();
+    let address = closed.address();
     let away =
         Day::new("nobody listens", PLAN, 75).set("DATABASE_URL", url("tester", "planted", address, &name));
     away.says([format!("cannot connect to {address}")]).is_refused(&app).await;
@@ -161,7 +156,8 @@ async fn a_warehouse_that_is_not_as_it_should_be_is_named() {
     let wrong = Day::new("a wrong password", PLAN, 78).set(variable, good.replace("S3cret", "planted"));
     let ended = wrong.says(["warehouse: ", "login refused", "check user, password"]).is_refused(&app).await;
     assert!(!ended.stderr.contains("planted"), "{}", ended.stderr);
-    let address = nobody();
+    let closed = Port::hold();
+    let address = closed.address();
     let away = sample.tds.connection_string_through(address);
     let day = Day::new("nobody listens", PLAN, 75).set(variable, away);
     day.says([format!("localhost,{}/dw: cannot be reached; check host, port", address.port())])
@@ -242,8 +238,8 @@ async fn storage_that_is_not_as_it_should_be_is_named() {
     assert!(!ended.stderr.contains("Abc8"), "{}", ended.stderr);
     let day = Day::new("a wrong key of the source", PLAN, 78).set(source, wrong_key.clone());
     day.says(["source blobs: ", "not allowed"]).is_refused(&app).await;
-    let away = nobody();
-    let nowhere = good.replace(azurite.endpoint().split('/').nth(2).unwrap(), &away.to_string());
+    let away = Port::hold();
+    let nowhere = good.replace(azurite.endpoint().split('/').nth(2).unwrap(), &away.address().to_string());
     let day = Day::new("nobody listens", PLAN, 75).set(account, nowhere.clone());
     day.says(["no connection"]).is_refused(&app).await;
     let waiting = ["shard", "--shard", "0", "--wait-plan", "0s", "--give-up-after", "1s"];

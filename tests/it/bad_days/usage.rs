@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Day, plain_sample};
 use crate::support::{
     app::{Ended, TestApp},
+    port::Port,
     process::output,
 };
 
@@ -164,8 +165,9 @@ async fn with_json_an_error_is_an_object_that_says_the_same() {
 
     let sample = plain_sample(2).await;
     let mut app = TestApp::new(&sample).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    app.set("DATABASE_URL", format!("postgres://planted:planted@{free}/planted"));
+    let closed = Port::hold();
+    let address = closed.address();
+    app.set("DATABASE_URL", format!("postgres://planted:planted@{address}/planted"));
     let ended = app.run(&["plan", "--json"]).await.expect(75);
     let error = object(&ended);
     assert_eq!(error["service"], "target database");

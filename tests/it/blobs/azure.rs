@@ -15,6 +15,7 @@ use super::{account, bytes_of, md5, noise, open, source};
 use crate::support::{
     azurite::Azurite,
     http_stub::{HttpStub, Response},
+    port::Port,
 };
 
 /// A connection string for a stub.
@@ -81,7 +82,8 @@ async fn a_missing_container_is_not_a_missing_blob() {
 
 #[tokio::test]
 async fn an_unreachable_service_is_named_without_its_url() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = Port::hold();
+    let closed = port.address();
     let string = format!("SharedAccessSignature=sv=1&sig=planted;BlobEndpoint=http://{closed}/acc");
     let fault = open(&string, "box", "").unwrap().check().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable);

@@ -19,9 +19,11 @@ const HELD_LOCK: &str =
 const AT_THE_DATABASE: &str = "select count(*) from pg_stat_activity
     where datname = current_database() and application_name like '%/finalize/%'";
 const AT_THE_TABLE: &str = "select count(*) from pg_locks join pg_stat_activity using (pid)
-    where not granted and relation = 'assignment_submissions'::regclass and application_name like '%/finalize/%'";
+    where datname = current_database() and not granted and relation = 'assignment_submissions'::regclass
+    and application_name like '%/finalize/%'";
 const HOLDS_THE_LOCK: &str = "select count(*) from pg_locks join pg_stat_activity using (pid)
-    where granted and locktype = 'advisory' and mode = 'ExclusiveLock' and application_name like '%/finalize/%'";
+    where datname = current_database() and granted and locktype = 'advisory' and mode = 'ExclusiveLock'
+    and application_name like '%/finalize/%'";
 /// Carries bytes between pods and the API server: TLS goes through as it is.
 const PROXY: &str = "require('net').createServer(client => {
     const server = require('net').connect(443, 'kubernetes.default');

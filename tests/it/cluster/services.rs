@@ -17,7 +17,7 @@ use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 use super::kubectl::Kubectl;
 use crate::{
     chart::rendered::text,
-    support::{azurite::Azurite, process::free_port},
+    support::{azurite::Azurite, port::Port},
 };
 
 /// As `deploy/kind/run.sh` makes it: the same seed makes the same sample.
@@ -161,10 +161,10 @@ fn direct(kubectl: &Kubectl, service: &str, port: u16) -> Option<SocketAddr> {
 
 /// A free port of this machine that leads into the cluster.
 fn forward(namespace: &str, service: &str, port: u16) -> (SocketAddr, Child) {
-    let free = free_port();
+    let free = Port::hold();
     let mut child = Command::new("sh")
         .args(["-c", FORWARD, "forward", namespace, &format!("service/{service}")])
-        .args([port, free].map(|port| port.to_string()))
+        .args([port, free.number()].map(|port| port.to_string()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -180,5 +180,5 @@ fn forward(namespace: &str, service: &str, port: u16) -> (SocketAddr, Child) {
     });
     let is_open = opened.recv_timeout(OPENS_WITHIN);
     assert_eq!(is_open, Ok(true), "{service} of {namespace} is not reached within {OPENS_WITHIN:?}");
-    (SocketAddr::from(([127, 0, 0, 1], free)), child)
+    (free.address(), child)
 }

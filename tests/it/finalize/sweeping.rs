@@ -7,12 +7,12 @@ use std::sync::{
 
 use chrono::{TimeDelta, Utc};
 use rogo_migrate::{
-    domain::{Outcome, ShardIndex},
+    domain::{FailCode, Outcome, ShardIndex},
     exit::Exit,
     finalize::sweep::{delete_orphans, list_orphans},
     ports::{Blobs, FaultKind},
     run::{
-        Decided, Missing, RolledBack, Summary, WriterRecord,
+        Decided, Missing, RolledBack, Summary, WriterRecord, decisions,
         lock::Quiet,
         names,
         orphans::Orphans,
@@ -22,7 +22,10 @@ use rogo_migrate::{
 };
 use serde_json::json;
 
-use crate::support::world::{TRY_A, TRY_B, World, migrated};
+use crate::support::{
+    fakes::attempt,
+    world::{TRY_A, TRY_B, World, failed, migrated},
+};
 
 /// One row, migrated by writer A, which was killed: it left one named and two orphaned blobs.
 async fn world_with_orphans() -> World {
@@ -240,7 +243,12 @@ async fn with_no_recorded_row_blobs_are_deleted_only_in_the_database_of_the_plan
         assert!(stop.message.contains("recorded no migrated row"), "{stop}");
         let totals = world.finalize().await.unwrap();
         let why = totals.unswept.unwrap();
-        assert!(why.contains("nothing was deleted") && why.contains("rogo-migrate orphans"), "{why}");
+        let remedy = "if it migrates none: ";
+        assert!(why.contains("nothing was deleted") && why.contains(remedy), "{why}");
+        assert!(
+            why.contains("the blobs that `rogo-migrate orphans` lists, and remove them yourself"),
+            "{why}"
+        );
         assert_eq!((totals.orphans, world.files.names()), (Orphans::default(), before));
 
         // Once a row is recognised, what is left is removed.
@@ -249,6 +257,46 @@ async fn with_no_recorded_row_blobs_are_deleted_only_in_the_database_of_the_plan
         world.run_blobs.insert("rogo/writers/bbbbbbbbbbbb.clean", "{}");
         world.target.name_blob("rogo_1_x", "LTI_Uploads/bbbbbbbbbbbb/1_1_named.pdf");
         assert_eq!(world.finalize().await.unwrap().orphans.blobs, 1);
+    }
+}
+
+/// A run in which every row failed migrates none any more: what ends its sweep is said.
+#[tokio::test]
+async fn a_run_that_migrated_nothing_is_swept_once_the_right_to_see_the_server_is_granted() {
+    let mut world = World::new(1, 1);
+    world.register(TRY_A);
+    world.record(TRY_B, &[failed(1, 1, FailCode::FileMissing)]).await;
+    world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_1_left.pdf", "12345");
+    let system = world.target.system.take();
+    let why = world.finalize().await.unwrap().unswept.unwrap();
+    assert!(
+        why.contains("grant execute on function pg_control_system() to the role of DATABASE_URL"),
+        "{why}"
+    );
+    world.target.system = system;
+    let totals = world.finalize().await.unwrap();
+    assert_eq!((totals.orphans.blobs, totals.unswept), (1, None));
+}
+
+/// Of forty segments a sample is looked at. All but one of the rows were taken out, whether that one is of the sample or not.
+#[tokio::test]
+async fn a_row_that_stands_proves_the_database_although_all_others_were_taken_out() {
+    for kept in [1, 2] {
+        let mut world = World::new(40, 1);
+        world.plan.identity.system = None;
+        world.register(TRY_A);
+        let mut recorder = world.recorder(ShardIndex(0), TRY_A);
+        for row in 1..=40 {
+            world.target.hold(&[&format!("rogo_{row}_x")]);
+            recorder.push(&migrated(row, 1)).unwrap();
+            recorder.flush().await.unwrap();
+        }
+        world.target.name_blob(&format!("rogo_{kept}_x"), "LTI_Uploads/aaaaaaaaaaaa/1_1_named.pdf");
+        world.files.insert("LTI_Uploads/aaaaaaaaaaaa/1_2_orphan.pdf", "12345");
+        let others: Vec<_> = (1..=40).filter(|row| *row != kept).map(attempt).collect();
+        decisions::accept(&world.store, &decided(), &others).await.unwrap();
+        let totals = world.finalize().await.unwrap();
+        assert_eq!((totals.orphans.blobs, totals.unswept), (1, None), "row {kept}");
     }
 }
 

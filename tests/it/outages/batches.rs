@@ -29,7 +29,7 @@ async fn loses_its_database(seed: u64, leave: impl AsyncFn(&Proxy)) {
     world.take_no_time();
     assert_eq!(shard.code, Some(0), "{}", shard.stderr);
     app.run(&["finalize"]).await.expect(0);
-    app.assert_batched();
+    app.assert_batched().await;
     assert_same(&app.everything().await, &world.undisturbed().await);
     no_orphans_and_nothing_missing(&app).await;
 }

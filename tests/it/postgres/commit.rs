@@ -433,11 +433,7 @@ async fn of_two_processes_that_take_over_a_lone_launch_session_the_second_meets_
     );
     first.execute(AssertSqlSafe(begun)).await.unwrap();
     let committing = async {
-        let waits = "select count(*) from pg_stat_activity where datname = current_database()
-            and wait_event_type = 'Lock' and application_name like 'run/%'";
-        while database.number(waits).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        database.until_lock_waits(1).await;
         first.execute("commit").await.unwrap();
     };
     let copied = copied_by(&again, "b19876543210");

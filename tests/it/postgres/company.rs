@@ -53,7 +53,7 @@ impl Lone {
         let (first, rest) = (copied(&first), migrations.iter().map(copied).collect::<Vec<_>>());
         let committing = join_all(rest.iter().map(|copied| self.target.commit(copied)));
         let release = async {
-            hold.until_it_holds_up(database, 1).await;
+            database.until_lock_waits(1).await;
             hold.release().await;
         };
         let (first, committed, ()) = tokio::join!(self.target.commit(&first), committing, release);
@@ -79,12 +79,6 @@ impl Hold {
         );
         connection.execute(AssertSqlSafe(insert)).await.unwrap();
         Self(connection)
-    }
-
-    async fn until_it_holds_up(&self, database: &TestDatabase, statements: i64) {
-        let waiting = "select count(*) from pg_stat_activity
-            where datname = current_database() and wait_event_type = 'Lock'";
-        until("a commit is held up", || async { database.number(waiting).await == statements }).await;
     }
 
     async fn release(mut self) {
@@ -300,13 +294,13 @@ async fn who_is_sent_along_with_a_cancelled_commit_settles_as_after_a_lost_answe
         tokio::spawn(async move { target.commit(&copied(&migration)).await })
     };
     let first = spawn(first);
-    hold.until_it_holds_up(&database, 1).await;
+    database.until_lock_waits(1).await;
     let mut tasks: Vec<_> = rest.iter().cloned().map(spawn).collect();
     // Each of them is polled, and waits in the order in which it came.
     tokio::task::yield_now().await;
     hold.release().await;
     first.await.unwrap().unwrap();
-    second.until_it_holds_up(&database, 1).await;
+    database.until_lock_waits(1).await;
     let sender = tasks.remove(0);
     sender.abort();
     assert!(sender.await.unwrap_err().is_cancelled());

@@ -13,6 +13,7 @@ use rogo_migrate::{
 
 use super::world::{Worker, ask, copied, database, migration};
 use crate::support::{
+    port::Port,
     postgres::{TestDatabase, TestServer},
     proxy::{Cut, Proxy},
 };
@@ -178,7 +179,8 @@ async fn what_is_met_before_a_statement_is_told_from_what_a_statement_meets() {
 async fn what_cannot_be_reached_or_entered_is_named_without_the_secret() {
     let database = database().await;
     let server = TestServer::get();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Port::hold();
+    let gone = closed.address();
     let here = server.address();
     for (url, kind, says) in [
         (TestServer::url_as("tester", "secret", here, "test_1"), FaultKind::Unauthenticated, "28P01"),
@@ -314,11 +316,7 @@ async fn a_secret_that_leads_to_another_database_during_a_run_is_refused_until_i
     let first = Worker { url: Secret::File(file.clone()), ..Worker::of(&ours) }.start();
     first.prove_fence().await.unwrap();
     let second = first.another().unwrap();
-    let cut = || async {
-        let sessions =
-            "from pg_stat_activity where datname = current_database() and application_name like 'run/%'";
-        ours.run(&format!("select pg_terminate_backend(pid, 10000) {sessions}")).await;
-    };
+    let cut = || ours.end_sessions("run/%");
 
     let migration = migration(1);
     let port = through_a_pooler.address().port();

@@ -59,9 +59,7 @@ fn exclusive(database: &TestDatabase, plan: &str) -> PostgresFence {
 
 /// Ends every worker's session from outside, and waits until the server has.
 async fn cut_workers(database: &TestDatabase) {
-    let of_workers =
-        "from pg_stat_activity where datname = current_database() and application_name like 'run/_/%'";
-    database.run(&format!("select pg_terminate_backend(pid, 10000) {of_workers}")).await;
+    database.end_sessions("run/_/%").await;
 }
 
 #[tokio::test]
@@ -85,22 +83,19 @@ async fn the_exclusive_lock_names_those_it_waits_for_and_comes_when_they_are_gon
 
     // One leaves in order; the other is cut off once it is named alone.
     one.close().await;
-    let alone = Arc::new(Notify::new());
-    let (alone_told, of_database) = (Arc::clone(&alone), database.url());
-    let cutting = tokio::spawn(async move {
+    let alone = Notify::new();
+    let cutting = async {
         alone.notified().await;
-        let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&of_database).await.unwrap();
-        let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'run/1/bbbbbbbbbbbb'
-            and datname = current_database()";
-        sqlx::Executor::execute(&mut connection, sql).await.unwrap();
-    });
+        database.end_sessions("run/1/bbbbbbbbbbbb").await
+    };
     let mut waiting = |names: &[String]| {
         if names == ["run/1/bbbbbbbbbbbb"] {
-            alone_told.notify_one();
+            alone.notify_one();
         }
     };
-    let mut held = fence.exclusive(MINUTE, &mut waiting).await.unwrap();
-    cutting.await.unwrap();
+    let (held, cut) = tokio::join!(fence.exclusive(MINUTE, &mut waiting), cutting);
+    let mut held = held.unwrap();
+    assert!(cut > 0, "it was connected");
     held.still_held().await.unwrap();
     held.release().await.unwrap();
 }
@@ -115,9 +110,7 @@ async fn the_wait_for_the_lock_outlives_the_session_that_waits() {
     let fence = exclusive(&database, PLAN);
     let freeing = async {
         told.notified().await;
-        let end = "select pg_terminate_backend(pid, 10000) from pg_stat_activity
-            where application_name = 'run/finalize/host' and datname = current_database()";
-        database.run(end).await;
+        database.end_sessions("run/finalize/host").await;
         target.close().await;
     };
     let (held, ()) = tokio::join!(fence.exclusive(MINUTE, &mut waiting), freeing);
@@ -221,14 +214,9 @@ async fn a_session_whose_commit_was_cancelled_is_not_used_again() {
     let migration = migration(987);
     let copied = copied(&migration);
     let mut committing = target.commit(&copied);
-    let waits = async {
-        let blocked =
-            "select count(*) from pg_locks where not granted and relation = 'lti_launch_sessions'::regclass";
-        while database.number(blocked).await == 0 {}
-    };
     tokio::select! {
         result = &mut committing => panic!("{result:?}"),
-        () = waits => drop(committing),
+        () = database.until_lock_waits(1) => drop(committing),
     }
     // The session still waits for the table: only another one can answer.
     target.catalogue().await.unwrap();
@@ -268,12 +256,7 @@ async fn runs_do_not_hinder_each_other_and_a_lost_lock_is_noticed() {
         exclusive(&database, "fa9876543210").exclusive(Duration::ZERO, &mut |_| {}).await.err().unwrap();
     assert!(fault.chain().contains("run/finalize/host"), "{}", fault.chain());
 
-    database
-        .run(
-            "select pg_terminate_backend(pid, 10000) from pg_stat_activity
-        where application_name = 'run/finalize/host' and datname = current_database()",
-        )
-        .await;
+    assert_eq!(database.end_sessions("run/finalize/host").await, 1);
     assert_eq!(held.still_held().await.unwrap_err().kind, FaultKind::Unavailable);
 }
 

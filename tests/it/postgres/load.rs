@@ -85,8 +85,7 @@ async fn sessions_of_this_run_are_no_load() {
     holder.execute("begin").await.unwrap();
     holder.execute(LOCK).await.unwrap();
     let waits = waiting(session(&database.url(), "run/8/def").await, LOCK);
-    let waits_for_it = "select count(*) from pg_locks where not granted";
-    until("it waits", || async { database.number(waits_for_it).await == 1 }).await;
+    database.until_lock_waits(1).await;
     let load = load_of(&target).await;
     assert_eq!((load.waiting, load.longest_transaction), (0, None));
     holder.execute("rollback").await.unwrap();
@@ -104,8 +103,7 @@ async fn an_advisory_lock_is_waited_for_by_habit_unless_this_run_holds_it() {
         holder.execute("begin").await.unwrap();
         holder.execute(WAITS).await.unwrap();
         let waits = waiting(foreign(&database).await, WAITS);
-        let waits_for_it = "select count(*) from pg_locks where not granted";
-        until("it waits", || async { database.number(waits_for_it).await == 1 }).await;
+        database.until_lock_waits(1).await;
         assert_eq!(load_of(&target).await.waiting, counted);
         holder.execute("rollback").await.unwrap();
         waits.await.unwrap();

@@ -267,7 +267,5 @@ pub fn copied_by<'m>(migration: &'m Migration, writer: &str) -> CopiedMigration<
 
 /// Ends the one session of the run, as an administrator does.
 pub async fn end_its_session(database: &TestDatabase) {
-    let ended = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity
-        where datname = current_database() and application_name like 'run/%'";
-    assert_eq!(database.number(ended).await, 1);
+    assert_eq!(database.end_sessions("run/%").await, 1);
 }

@@ -5,6 +5,7 @@ use rogo_migrate::run::{CheckResult, Prediction};
 use super::{check, predicted, refused};
 use crate::support::{
     app::{Sample, TestApp},
+    port::Port,
     postgres::own::OwnServer,
 };
 
@@ -17,8 +18,8 @@ fn failed(prediction: &Prediction) -> Vec<&str> {
 async fn a_warehouse_that_is_away_is_a_failed_check_and_a_temporary_end() {
     let sample = Sample::with(12, 51, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    app.set("DATA_WAREHOUSE_CONNECTION_STRING", sample.tds.connection_string_through(nobody));
+    let closed = Port::hold();
+    app.set("DATA_WAREHOUSE_CONNECTION_STRING", sample.tds.connection_string_through(closed.address()));
     let (prediction, said) = refused(&app, &[], 75).await;
     assert!(said.contains("warehouse: ") && said.contains("cannot be reached"), "{said}");
     assert_eq!(failed(&prediction), ["warehouse"], "{:?}", prediction.checks);

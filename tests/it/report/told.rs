@@ -6,6 +6,7 @@ use tokio::process::Command;
 use crate::support::{
     app::{Ended, Sample, TestApp},
     http_stub::{HttpStub, Response},
+    port::Port,
     process::{ended, output, said, signal},
 };
 
@@ -112,8 +113,9 @@ async fn a_run_that_stops_before_its_books_are_balanced_tells_the_service_and_no
     let receiver = receiver().await;
     app.set("ROGO_NOTIFY", &receiver.endpoint);
     let database = app.variable("DATABASE_URL").to_owned();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    app.set("DATABASE_URL", format!("postgres://planted:planted@{free}/planted"));
+    let closed = Port::hold();
+    let address = closed.address();
+    app.set("DATABASE_URL", format!("postgres://planted:planted@{address}/planted"));
     app.run(&["run"]).await.expect(75);
     let expected = json!({
         "result": "STOPPED", "run": "rogo", "exit_code": 75, "meaning": "temporary; run again", "service": "target database",

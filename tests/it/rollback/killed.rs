@@ -30,7 +30,8 @@ async fn a_rollback_that_is_killed_again_and_again_ends_like_one_that_was_not() 
     app.run(&["run"]).await.expect(0);
     let began = Instant::now();
     rollback(&app, &["--yes", "--reason", "a test"]).await.expect(0);
-    let whole = began.elapsed();
+    // The shortest that was measured: a busy machine may have made the first one longer than those to be killed.
+    let mut whole = began.elapsed();
 
     let mut left = KILLS;
     while left > 0 {
@@ -38,14 +39,19 @@ async fn a_rollback_that_is_killed_again_and_again_ends_like_one_that_was_not() 
         let before = target(&app).await;
         app.run(&["run"]).await.expect(0);
         // Several kills of one rollback: each process goes on where another one stopped.
-        for _ in 0..left.min(5) {
+        for earlier in 0..left.min(5) {
             let moment = whole.mul_f64(0.15 + 0.7 * dice.share());
             let arguments = ["rollback", "--yes", "--reason", "a test"];
+            let began = Instant::now();
             let killed = kill_after(&app, moment, &arguments).await;
+            let took = began.elapsed();
             let rows = crate::crash::submissions(&app).await;
             println!("killed: {killed} after {moment:?}, {rows} session records stand");
             left -= usize::from(killed);
             if !killed {
+                if earlier == 0 {
+                    whole = whole.min(took);
+                }
                 break;
             }
         }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs::{self, File},
     net::TcpStream,
     path::PathBuf,
@@ -14,13 +15,15 @@ use tempfile::TempDir;
 
 use super::{
     cache,
-    process::{Killed, free_port, until},
+    port::Port,
+    process::{Killed, until},
     prometheus::cached,
 };
 
 /// A running Collector.
 pub struct Collector {
     process: Option<Killed>,
+    port: Port,
     endpoint: String,
     folder: TempDir,
 }
@@ -45,16 +48,16 @@ impl Collector {
     /// Starts one on a free port, after building it if it is not there, which takes minutes.
     pub async fn start() -> Self {
         let collector = tokio::task::spawn_blocking(Self::begin).await.unwrap();
-        let address = collector.endpoint.trim_start_matches("http://").to_owned();
-        until("the Collector listens", async || TcpStream::connect(&address).is_ok()).await;
+        until("the Collector listens", async || TcpStream::connect(collector.port.address()).is_ok()).await;
         collector
     }
 
     fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = format!("127.0.0.1:{}", free_port());
+        let port = Port::hold();
+        let address = port.address();
         let config = folder.path().join("config.yaml");
-        fs::write(&config, configuration(&address)).unwrap();
+        fs::write(&config, configuration(address)).unwrap();
         let process = Command::new(program())
             .arg(format!("--config=file:{}", config.display()))
             .stdin(Stdio::null())
@@ -62,7 +65,7 @@ impl Collector {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { process: Some(Killed(process)), endpoint: format!("http://{address}"), folder }
+        Self { process: Some(Killed(process)), port, endpoint: format!("http://{address}"), folder }
     }
 
     /// Ends it, as a receiver goes away in the middle of a run. What it got can still be read.
@@ -92,7 +95,7 @@ pub fn program() -> PathBuf {
 }
 
 /// What makes it listen at this address and print all that it gets.
-pub fn configuration(address: &str) -> String {
+pub fn configuration(address: impl Display) -> String {
     format!(
         "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\n\
          exporters: {{debug: {{verbosity: detailed, use_internal_logger: false, sending_queue: {{enabled: false}}}}}}\n\

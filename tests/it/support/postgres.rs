@@ -3,11 +3,12 @@
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
 pub mod own;
+mod sessions;
 
 use std::{
     fmt::Write as _,
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     os::unix::{
         fs::{PermissionsExt, chown},
         process::CommandExt,
@@ -27,10 +28,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{
-    machine,
-    process::{self, free_port},
-};
+use super::{machine, port::Port, process};
 
 /// The superuser, whom tests prepare and look as.
 const SUPERUSER: &str = "tester";
@@ -60,7 +58,7 @@ wait "$server"
 
 /// The tests' server.
 pub struct TestServer {
-    port: u16,
+    port: Port,
     password: String,
     folder: PathBuf,
     /// Holds the pipe open.
@@ -89,7 +87,7 @@ impl TestServer {
 
     /// Where it listens, with and without TLS.
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        self.port.address()
     }
 
     /// The certificate that signs the server's, in PEM.
@@ -121,7 +119,7 @@ impl TestServer {
         let owner = owner();
         let folder = folder_of(owner);
         let password = uuid::Uuid::new_v4().simple().to_string();
-        let port = free_port();
+        let port = Port::hold();
         fs::write(folder.join("password"), &password).unwrap();
         let signed = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
         fs::write(folder.join("server.crt"), signed.cert.pem()).unwrap();
@@ -133,7 +131,7 @@ impl TestServer {
             }
         }
         initialise(&binaries(), owner, &folder);
-        configure(&folder, port);
+        configure(&folder, port.number());
         let server = Self { port, password, watch: launch(&folder), folder };
         server.make_template().await;
         server

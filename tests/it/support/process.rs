@@ -4,7 +4,6 @@ use std::{
     borrow::BorrowMut,
     fs::File,
     io::{Read, Seek, Write},
-    net::TcpListener,
     process::{Output, Stdio},
     thread,
     time::Duration,
@@ -35,11 +34,6 @@ impl Drop for Killed {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// A port of this machine that no process listens at.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Looks until it is so.

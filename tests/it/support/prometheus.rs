@@ -11,13 +11,15 @@ use tempfile::TempDir;
 
 use super::{
     cache,
-    process::{Killed, free_port, until},
+    port::Port,
+    process::{Killed, until},
 };
 
 /// A running Prometheus.
 pub struct Prometheus {
     _process: Killed,
     url: String,
+    _port: Port,
     _data: TempDir,
 }
 
@@ -31,8 +33,8 @@ impl Prometheus {
         let data = tempfile::tempdir().unwrap();
         let config = data.path().join("prometheus.yml");
         std::fs::write(&config, "global: {scrape_interval: 1m}\n").unwrap();
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
+        let port = Port::hold();
+        let address = port.address();
         let process = Command::new(program("prometheus"))
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.path().join("data").display()))
@@ -43,7 +45,7 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { _process: Killed(process), url: format!("http://{address}"), _data: data }
+        Self { _process: Killed(process), url: format!("http://{address}"), _port: port, _data: data }
     }
 
     async fn ready(self) -> Self {

@@ -21,6 +21,8 @@ use tokio::{
     time::Instant,
 };
 
+use super::port::Port;
+
 /// When a connection is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cut {
@@ -45,7 +47,7 @@ pub struct Reply {
 
 /// Stands between a client and one server until it is dropped.
 pub struct Proxy {
-    address: SocketAddr,
+    port: Port,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
 }
@@ -83,14 +85,9 @@ struct Link {
 
 impl Proxy {
     /// Listens on a free loopback port.
+    #[expect(clippy::unused_async, reason = "it only runs where its callers are asynchronous too")]
     pub async fn start(server: SocketAddr) -> Self {
-        Self::start_at("127.0.0.1:0".parse().expect("an address"), server).await
-    }
-
-    /// The same at this address, where an earlier proxy was.
-    pub async fn start_at(address: SocketAddr, server: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.expect("a free port");
-        let address = listener.local_addr().expect("its address");
+        let port = Port::hold();
         let shared = Arc::new(Shared {
             server: Mutex::new(server),
             delay: Mutex::default(),
@@ -105,13 +102,13 @@ impl Proxy {
             cuts: AtomicUsize::default(),
             replies: AtomicUsize::default(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self { address, shared, accepting }
+        let accepting = tokio::spawn(accept(port.listen(), Arc::clone(&shared)));
+        Self { port, shared, accepting }
     }
 
     /// Where clients connect to.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Holds every byte back for so long, in each direction.
@@ -129,13 +126,17 @@ impl Proxy {
         self.shared.refuses.store(refuses, Ordering::SeqCst);
     }
 
-    /// Ends it: no host answers at its address any more.
-    pub async fn end(self) {
-        let address = self.address;
-        drop(self);
-        while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
+    /// No host answers at its address any more, until it is opened again.
+    pub async fn close(&mut self) {
+        self.accepting.abort();
+        // Its listener goes with it.
+        let _ = (&mut self.accepting).await;
+        self.cut_all();
+    }
+
+    /// Listens again, after [`Proxy::close`].
+    pub fn open(&mut self) {
+        self.accepting = tokio::spawn(accept(self.port.listen(), Arc::clone(&self.shared)));
     }
 
     /// Lets nothing through, without a word, or no longer does.

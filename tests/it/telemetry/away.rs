@@ -24,6 +24,7 @@ use crate::{
         app::{Sample, TestApp, assert_same},
         collector::Collector,
         http_stub::{HttpStub, Response},
+        port::Port,
         process::{ended, until, within},
     },
 };
@@ -106,7 +107,8 @@ impl Hanging {
 #[tokio::test]
 async fn the_end_waits_for_a_receiver_that_is_away_or_silent_no_longer_than_it_may() {
     let second = Duration::from_secs(1);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Port::hold();
+    let free = closed.address();
     let away = shortest(second, async || ending(format!("http://{free}"), || ()).await).await;
     assert!(away < second, "{away:?}");
     let goes = async || {
@@ -164,12 +166,26 @@ async fn a_receiver_that_is_slow_delays_the_end_no_longer_than_it_may_and_change
     let took = shortest(LONGEST_END, async || ending(slow.endpoint.clone(), || ()).await).await;
     assert!(took < LONGEST_END, "{took:?}");
     let sample = Sample::with(40, 96, |options| options.plain = true).await;
-    let (mut app, undisturbed) = (TestApp::new(&sample).await, TestApp::new(&sample).await);
-    app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &slow.endpoint);
-    app.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
-    app.set("OTEL_BSP_SCHEDULE_DELAY", "100");
-    // Each span is a request: what is left at the end would take minutes.
-    app.set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1");
+    let undisturbed = TestApp::new(&sample).await;
+    undisturbed.run(&["run"]).await.expect(0);
+    let expected = undisturbed.everything().await;
+    let runs = async || {
+        let mut app = TestApp::new(&sample).await;
+        app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &slow.endpoint);
+        app.set("OTEL_METRIC_EXPORT_INTERVAL", "100");
+        app.set("OTEL_BSP_SCHEDULE_DELAY", "100");
+        // Each span is a request: what is left at the end would take minutes.
+        app.set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1");
+        let took = after_its_last_word(&app).await;
+        assert_same(&app.everything().await, &expected);
+        took
+    };
+    let took = shortest(LONGEST_END, runs).await;
+    assert!(took < LONGEST_END, "after its last word: {took:?}");
+}
+
+/// Runs it to its good end; how long that takes after the last line.
+async fn after_its_last_word(app: &TestApp<'_>) -> Duration {
     let mut run = app.command(&["run", "--trace-sample", "1"]).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
     let (mut said, mut last) = (String::new(), Instant::now());
@@ -177,15 +193,15 @@ async fn a_receiver_that_is_slow_delays_the_end_no_longer_than_it_may_and_change
         (said, last) = (said + &line + "\n", Instant::now());
     }
     assert!(within("it ends", run.wait()).await.unwrap().success(), "{said}");
-    assert!(last.elapsed() < LONGEST_END, "after its last word: {:?}", last.elapsed());
+    let took = last.elapsed();
     assert!(said.contains("40 rows = 40 migrated"), "{said}");
-    undisturbed.run(&["run"]).await.expect(0);
-    assert_same(&app.everything().await, &undisturbed.everything().await);
+    took
 }
 
 #[tokio::test]
 async fn a_receiver_that_is_away_changes_no_row() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Port::hold();
+    let free = closed.address();
     let sample = Sample::with(12, 79, |options| options.plain = true).await;
     let mut app = TestApp::new(&sample).await;
     app.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{free}"));

@@ -69,7 +69,7 @@ async fn the_standard_variables_name_the_service_and_open_the_receiver() {
 #[tokio::test]
 async fn a_request_lasts_no_longer_than_the_variable_says() {
     let sample = Sample::with(2, 89, |options| options.plain = true).await;
-    let slow = HttpStub::start(|_, _| Response::new(200).after(Duration::from_millis(700))).await;
+    let slow = HttpStub::start(|_, _| Response::new(200).after(Duration::from_millis(200))).await;
     for (limit, is_taken) in [("100", false), ("5000", true)] {
         let mut app = TestApp::new(&sample).await;
         app.set("OTEL_EXPORTER_OTLP_ENDPOINT", &slow.endpoint);

@@ -30,9 +30,8 @@ async fn behind_a_proxy(sample: &Sample) -> (TestApp<'_>, Proxy) {
 #[tokio::test]
 async fn only_one_process_by_hand_leaves_out_a_warehouse_that_does_not_answer() {
     let sample = Sample::in_folder(60, 41, small).await;
-    let (app, warehouse) = behind_a_proxy(&sample).await;
-    let address = warehouse.address();
-    warehouse.end().await;
+    let (app, mut warehouse) = behind_a_proxy(&sample).await;
+    warehouse.close().await;
 
     let folders = ["part", "pod", "hand"].map(|name| app.out.path().join(name).display().to_string());
     let at = |place: usize, arguments: &[&str]| {
@@ -62,7 +61,7 @@ async fn only_one_process_by_hand_leaves_out_a_warehouse_that_does_not_answer() 
     assert_eq!(check(&result, "receipt_unchanged")["not_possible"], Value::Null);
 
     // The parts go on as if nothing had been.
-    let _warehouse = Proxy::start_at(address, sample.tds.address).await;
+    warehouse.open();
     let ended = verify(&app, &["--shard", "0/2"]).await.expect(0);
     assert!(ended.stdout.contains("the process that ends last writes the result"), "{}", ended.stdout);
     let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
@@ -88,16 +87,15 @@ async fn by_hand_a_warehouse_that_takes_connections_and_answers_no_login_is_left
 #[tokio::test]
 async fn what_was_compared_with_a_warehouse_is_continued_when_it_answers_again() {
     let sample = Sample::in_folder(600, 41, small).await;
-    let (app, warehouse) = behind_a_proxy(&sample).await;
-    let left = killed_at(&app, &["--recheck", "0s"], 4).await.expect("it is killed");
+    let (app, mut warehouse) = behind_a_proxy(&sample).await;
+    let left = killed_at(&app, &["--recheck", "0s"], 4).await;
     // For long.
     for beat in state(&app).iter().filter(|path| path.to_str().unwrap().contains("/beats/")) {
         let mut beats: Value = serde_json::from_str(&fs::read_to_string(beat).unwrap()).unwrap();
         beats["at"] = "2020-01-01T00:00:00Z".into();
         fs::write(beat, beats.to_string()).unwrap();
     }
-    let address = warehouse.address();
-    warehouse.end().await;
+    warehouse.close().await;
     let told = verify(&app, &[]).await.expect(75);
     let says = format!("{} rows of this verification were compared with it", left * 50);
     assert!(told.stderr.contains(&says), "{}", told.stderr);
@@ -108,7 +106,7 @@ async fn what_was_compared_with_a_warehouse_is_continued_when_it_answers_again()
     let told = verify(&app, &["--verify-store", &elsewhere]).await.expect(69);
     assert!(told.stdout.starts_with("VERIFIED IN PART at level rows: 600 rows"), "{}", told.stdout);
 
-    let _warehouse = Proxy::start_at(address, sample.tds.address).await;
+    warehouse.open();
     let told = verify(&app, &[]).await.expect(0);
     assert!(told.stderr.contains(&format!("verify resumes: {left} of 12 partitions")), "{}", told.stderr);
     assert_eq!(verification(&app)["result"], "VERIFIED");

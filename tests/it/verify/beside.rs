@@ -6,10 +6,6 @@ use crate::support::{
     process::{ended, until},
 };
 
-/// Shards wait to insert in a table that may only be read meanwhile.
-const COMMITS_WAIT: &str = "select count(*) from pg_locks where not granted and mode = 'RowExclusiveLock'
-    and relation = 'lti_launch_sessions'::regclass and database = (select oid from pg_database where datname = current_database())";
-
 #[tokio::test]
 async fn a_run_whose_shard_is_at_work_is_not_verified_and_the_sentence_says_when_it_can_be() {
     let sample = Sample::in_folder(12, 91, small).await;
@@ -18,7 +14,8 @@ async fn a_run_whose_shard_is_at_work_is_not_verified_and_the_sentence_says_when
     let mut holding = app.database.pool().begin().await.unwrap();
     sqlx::Executor::execute(&mut *holding, "lock table lti_launch_sessions in share mode").await.unwrap();
     let mut running = app.start(&["run"]);
-    until("the shard commits", || async { app.database.number(COMMITS_WAIT).await > 0 }).await;
+    // It waits to insert in a table that may only be read meanwhile.
+    until("the shard commits", || async { app.database.lock_waits().await > 0 }).await;
 
     let early = verify(&app, &[]).await.expect(75);
     let says = format!(

@@ -33,6 +33,18 @@ async fn a_look_at_some_files_takes_the_place_of_no_manifest() {
     let manifest = app.result("manifest.csv");
     assert_eq!(look(&app, &["--only-unproven"]).await, SOME);
     assert_eq!(app.result("manifest.csv"), manifest, "after a look at unproven files");
+    let config = app.out.path().join("rogo.toml");
+    std::fs::write(&config, "only_unproven = true\n").unwrap();
+    let config = ["--config", config.to_str().unwrap()];
+    assert_eq!(look(&app, &config).await, SOME);
+    // The file is one for all commands: at other levels it asks for nothing.
+    for other in [&[][..], &["--self-test"], &["--level", "blobs"]] {
+        let ended = verify(&app, &[other, &config].concat()).await;
+        assert_ne!(ended.code, Some(64), "{other:?}: {}", ended.stderr);
+        let told = ended.stderr.matches("only_unproven, which the config file sets, is left out").count();
+        assert_eq!(told, 1, "{other:?}: {}", ended.stderr);
+    }
+    verify(&app, &["--only-unproven"]).await.expect(64);
     let one = app.out.path().join("one.txt");
     std::fs::write(&one, &app.migrated()[0]).unwrap();
     assert_eq!(look(&app, &["--attempts", one.to_str().unwrap()]).await, SOME);

@@ -9,7 +9,7 @@ use crate::support::tds::{
     Options, TdsServer,
     script::{BatchFault, LoginFault},
 };
-use crate::support::{fetch::FetchAll, process::free_port};
+use crate::support::{fetch::FetchAll, port::Port};
 
 /// Every number of warehouse.md.
 const TRANSIENT: [u32; 12] = [40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4221, 1205, 615, 926];
@@ -242,7 +242,8 @@ async fn what_lasts_is_given_back_as_unavailable() {
 #[tokio::test]
 async fn only_where_nothing_answers_a_login_no_host_was_reached() {
     let server = start(attempts(1..=1)).await;
-    let away = server.connection_string_through(([127, 0, 0, 1], free_port()).into());
+    let closed = Port::hold();
+    let away = server.connection_string_through(closed.address());
     let fault = open(away).shape().await.unwrap_err();
     assert!(fault.unreached && fault.what.contains("cannot be reached"), "{fault}");
     // It takes connections and says nothing, as a firewall before a server that is gone; a gateway that sends to it has answered.
@@ -258,9 +259,8 @@ async fn only_where_nothing_answers_a_login_no_host_was_reached() {
     let fault = open(short(server.address)).shape().await.unwrap_err();
     assert!(fault.is_silence() && !fault.unreached, "{fault}");
     while server.script.next_login().is_some() {}
-    for login in
-        [LoginFault::Drop, LoginFault::Error(40613), LoginFault::Route("127.0.0.1".into(), free_port())]
-    {
+    let sent_on = LoginFault::Route("127.0.0.1".into(), closed.number());
+    for login in [LoginFault::Drop, LoginFault::Error(40613), sent_on] {
         for _ in 0..8 {
             server.script.fail_login(login.clone());
         }
@@ -296,10 +296,9 @@ async fn a_dropped_answer_never_reaches_the_next_question() {
 #[tokio::test]
 async fn an_unreachable_server_is_named() {
     let server = start(attempts(1..=1)).await;
-    let connection_string = server.connection_string();
-    let port = server.address.port().to_string();
-    drop(server);
-    let fault = open(connection_string).shape().await.unwrap_err();
+    let closed = Port::hold();
+    let port = closed.number().to_string();
+    let fault = open(server.connection_string_through(closed.address())).shape().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unavailable);
     assert!(fault.what.contains(&port) && !fault.chain().contains("S3cret"), "{}", fault.chain());
 }

@@ -204,14 +204,11 @@ async fn what_limits_the_speed_is_said_in_progress_summary_and_status() {
 #[tokio::test]
 async fn a_watched_run_is_one_screen_that_is_drawn_again_and_plain_lines_if_they_are_asked_for() {
     let sample = Sample::with(60, 81, |options| options.plain = true).await;
-    let mut app = TestApp::new(&sample).await;
+    let app = TestApp::new(&sample).await;
     app.run(&["plan"]).await.expect(0);
-    // The status is asked for every ten seconds: the shard must take longer than that.
-    let proxy = Proxy::start(TestServer::get().address()).await;
-    proxy.delay(std::time::Duration::from_millis(60));
-    app.set("DATABASE_URL", app.database.url_through(proxy.address()));
-    let mut shard =
-        app.command(&["shard", "--shard", "0", "--same-database", "--workers", "1", "--in-flight", "1"]);
+    // The status is asked for every ten seconds, for 25 s: the shard takes longer than that.
+    app.commit_slowly("0.5").await;
+    let mut shard = app.command(&["shard", "--shard", "0", "--workers", "1", "--in-flight", "1"]);
     shard.stdout(Stdio::null()).stderr(Stdio::null());
     let mut shard = shard.kill_on_drop(true).spawn().unwrap();
     let watched = async |environment: &str| -> String {

@@ -24,6 +24,8 @@ async fn commits_that_are_not_answered_are_cut_off_within_twenty_seconds_and_set
     let proxy = Proxy::start(TestServer::get().address()).await;
     proxy.delay(Duration::from_millis(15));
     app.set("DATABASE_URL", app.database.url_through(proxy.address()));
+    // It is far from its end, however late the test hears of its first rows.
+    app.commit_slowly("0.5").await;
     let mut process =
         app.start(&["shard", "--shard", "0", "--same-database", "--workers", "2", "--in-flight", "2"]);
     until("rows stand", || async { submissions(&app).await >= 3 }).await;
@@ -41,6 +43,7 @@ async fn commits_that_are_not_answered_are_cut_off_within_twenty_seconds_and_set
 
     app.set("DATABASE_URL", direct);
     drop(proxy);
+    app.commit_at_once().await;
     app.run(&["run"]).await.expect(0);
     undisturbed.run(&["run"]).await.expect(0);
     assert_same(&app.everything().await, &undisturbed.everything().await);

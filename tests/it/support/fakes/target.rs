@@ -27,6 +27,8 @@ pub struct InMemoryTarget {
     /// What the pre-flight finds.
     pub preflight: Vec<String>,
     pub database: String,
+    /// The server's system identifier, if the role may read it.
+    pub system: Option<String>,
     /// How long each commit takes.
     pub takes: Duration,
     pub journal: Journal,
@@ -52,8 +54,8 @@ impl InMemoryTarget {
     /// Empty; commits go to the journal as `target: commit <launch id>`.
     pub fn new(journal: Journal) -> Self {
         let (catalogue, preflight) = (Catalogue::default(), Vec::new());
-        let (database, takes) = ("memory".into(), Duration::ZERO);
-        Self { catalogue, preflight, database, takes, journal, state: Arc::default() }
+        let (database, system, takes) = ("memory".into(), Some("memory".into()), Duration::ZERO);
+        Self { catalogue, preflight, database, system, takes, journal, state: Arc::default() }
     }
 
     /// Submissions of these launch ids stand, without files.
@@ -190,8 +192,11 @@ impl TargetReader for InMemoryTarget {
 
     async fn identity(&self) -> Result<TargetIdentity, Fault> {
         self.journal.add("target: identity");
-        let system = Some("memory".to_owned());
-        Ok(TargetIdentity { system, database: self.database.clone(), ..TargetIdentity::default() })
+        Ok(TargetIdentity {
+            system: self.system.clone(),
+            database: self.database.clone(),
+            ..TargetIdentity::default()
+        })
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::{ROLE, TEMPLATE, TestDatabase, TestServer, as_owner, binaries, folder_of, launch, owner};
-use crate::support::process::{self, free_port, until};
+use crate::support::{
+    port::Port,
+    process::{self, until},
+};
 
 /// What a session does not flush itself is lost in a crash: no other process writes it in time.
 const LAZY: &str =
@@ -63,7 +66,7 @@ impl OwnServer {
         database.pool().close().await;
         self.crash();
         self.restart().await;
-        (own, self.0.port).into()
+        (own, self.0.port.number()).into()
     }
 
     /// Stops it at once, as a crash does (`immediate`): what lies in its buffers only is lost.
@@ -81,11 +84,11 @@ impl OwnServer {
     /// A standby that follows without being waited for.
     pub async fn standby(&self) -> Self {
         let (owner, primary) = (owner(), &self.0);
-        let (folder, port) = (folder_of(owner), free_port());
+        let (folder, port) = (folder_of(owner), Port::hold());
         let mut copying = as_owner(Command::new(binaries().join("pg_basebackup")), owner);
         copying
             .args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--host=127.0.0.1"])
-            .arg(format!("--port={}", primary.port))
+            .arg(format!("--port={}", primary.port.number()))
             .args(["--username", super::SUPERUSER])
             .arg("--pgdata")
             .arg(folder.join("data"))
@@ -97,7 +100,8 @@ impl OwnServer {
         let inherited = fs::read_to_string(&settings).unwrap();
         let shown = folder.display();
         // The last of two lines counts.
-        let text = format!("{inherited}port = {port}\nunix_socket_directories = '{shown}'\n");
+        let number = port.number();
+        let text = format!("{inherited}port = {number}\nunix_socket_directories = '{shown}'\n");
         fs::write(&settings, text).unwrap();
         let watch = launch(&folder);
         let standby = Self(TestServer { port, password: primary.password.clone(), folder, watch });
