@@ -23,7 +23,7 @@ grant select, insert on malpractice_enforcements to rogo_move;
 grant update (malpractice_level_id, context_title, submission_id, attempt_number, enforced_max_attempts, rule_applied_by, updated_at) on malpractice_enforcements to rogo_move;
 
 -- With --target-guard on the run also sees the transactions of other roles and the lag of replicas if an administrator
--- grants this; without it the guard goes on with lock waits and its own commits, and says so once:
+-- grants this; without it the guard goes on with the other signs, and says so once:
 --     grant pg_read_all_stats to rogo_move;
 
 -- verify: verify, explain --attempt. Reads, and could have written nothing that it vouches for.

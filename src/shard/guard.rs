@@ -8,6 +8,7 @@
 
 mod latency;
 mod speed;
+mod told;
 mod wake_ups;
 
 use std::{
@@ -19,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use latency::Latency;
 use speed::{Pressure, Speed};
+use told::{figures, state, tell_hidden, tell_unmeasured};
 use wake_ups::WakeUps;
 
 use super::{Shard, pace::Pace};
 use crate::{
     ports::{Fault, FaultKind, Gate, LoadSign, Service, TargetLoad, TargetWriter, pause},
     report::events::{Consumer, Event, Events, Guarded, now, since},
-    run::State,
 };
 
 /// Between two looks.
@@ -64,6 +65,11 @@ struct Seen {
     told: Option<(f64, Option<LoadSign>)>,
     told_hidden: bool,
     told_failed: bool,
+    /// Wake-ups lowered the speed since the last look.
+    lowered: bool,
+    /// Why wake-ups could not be measured, since the last look.
+    unmeasured: Option<String>,
+    told_unmeasured: bool,
 }
 
 /// Watches the target of a shard until it is `done`, if the process has a guard.
@@ -108,6 +114,9 @@ impl Guard {
             told: None,
             told_hidden: false,
             told_failed: false,
+            lowered: false,
+            unmeasured: None,
+            told_unmeasured: false,
         };
         Self { gate, seen: Mutex::new(seen) }
     }
@@ -158,11 +167,21 @@ impl Guard {
                 return;
             }
             pause(WAKE_EVERY.min(left)).await;
-            // One that fails says nothing: the next look tells of the fault.
-            let Ok(Ok(took)) = tokio::time::timeout(LOOK_LIMIT, target.wake_ups()).await else { continue };
-            if self.lowered(&took) {
-                self.apply(pace, events, LATE);
-                pause(SETTLES.min(LOOK_EVERY.saturating_sub(since(looked)))).await;
+            match tokio::time::timeout(LOOK_LIMIT, target.wake_ups()).await {
+                Ok(Ok(took)) if self.lowered(&took) => {
+                    self.apply(pace, events, LATE);
+                    pause(SETTLES.min(LOOK_EVERY.saturating_sub(since(looked)))).await;
+                }
+                Ok(Ok(_)) => {}
+                // A target that is away is asked no more often than it is looked at.
+                failed => {
+                    let why = failed.map_or_else(
+                        |_elapsed| "no answer within 10 s".to_owned(),
+                        |failed| failed.err().map(|fault| fault.chain()).unwrap_or_default(),
+                    );
+                    self.seen().unmeasured = Some(why);
+                    pause(LOOK_EVERY.saturating_sub(since(looked))).await;
+                }
             }
         }
     }
@@ -170,9 +189,10 @@ impl Guard {
     /// Notes wake-ups; whether they lowered the speed.
     fn lowered(&self, took: &[Duration]) -> bool {
         let mut seen = self.seen();
-        let is_sign = seen.wake_ups.note(took);
+        let is_sign = seen.wake_ups.note(took) && !seen.speed.is_idle();
         if is_sign {
             seen.wake_ups.restart();
+            seen.lowered = true;
             seen.speed.judge(&[(LoadSign::ResponseTime, 1.0)], false);
         }
         is_sign
@@ -182,7 +202,10 @@ impl Guard {
     fn judge(&self, load: Result<TargetLoad, Fault>, may_rise: bool) -> String {
         let mut seen = self.seen();
         let slower = seen.latency.end_window();
-        let late = seen.wake_ups.end_window();
+        let idle = seen.speed.is_idle();
+        let late = seen.wake_ups.end_window(idle);
+        let lowered = std::mem::take(&mut seen.lowered);
+        let unmeasured = seen.unmeasured.take();
         let load = match load {
             Ok(load) => {
                 seen.told_failed = false;
@@ -198,9 +221,17 @@ impl Guard {
                 None
             }
         };
+        if may_rise
+            && load.is_some()
+            && late.is_none()
+            && !lowered
+            && !std::mem::replace(&mut seen.told_unmeasured, true)
+        {
+            tell_unmeasured(unmeasured.as_deref().unwrap_or("too few answers in 10 s"));
+        }
         let mut found = pressures(load.as_ref(), slower);
         found.extend(late.map(|late| (LoadSign::ResponseTime, late)));
-        seen.speed.judge(&found, may_rise && load.is_some() && late.is_some());
+        seen.speed.judge(&found, may_rise && load.is_some() && !lowered);
         let mut figures = figures(load.as_ref(), slower);
         figures.extend(late.filter(|late| *late >= 1.0).map(|_| LATE.to_owned()));
         figures.join("; ")
@@ -233,16 +264,6 @@ impl Consumer for Guard {
     }
 }
 
-fn state(share: f64, because: LoadSign) -> State {
-    State::Slowed(format!("target guard, {} of full speed: {because}", per_cent(share)))
-}
-
-/// As people read it, in few different words.
-fn per_cent(share: f64) -> String {
-    let per_cent = share * 100.0;
-    if per_cent < 1.0 { format!("{per_cent:.1} %") } else { format!("{:.0} %", per_cent.round()) }
-}
-
 /// Each sign that can be measured, as a share of its threshold.
 fn pressures(load: Option<&TargetLoad>, slower: Option<f64>) -> Vec<Pressure> {
     let share = |time: Duration, threshold: Duration| time.as_secs_f64() / threshold.as_secs_f64();
@@ -254,33 +275,6 @@ fn pressures(load: Option<&TargetLoad>, slower: Option<f64>) -> Vec<Pressure> {
     found.push((LoadSign::LongTransaction, share(transaction, LONG_TRANSACTION)));
     found.push((LoadSign::ReplicationLag, share(load.replication_lag.unwrap_or_default(), LONG_LAG)));
     found
-}
-
-/// What was measured, for the log.
-fn figures(load: Option<&TargetLoad>, slower: Option<f64>) -> Vec<String> {
-    let mut figures = Vec::new();
-    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
-    if let Some(load) = load {
-        figures.push(format!(
-            "sessions that wait for a lock: {} ({} of them for this run), the longest for {}",
-            load.waiting,
-            load.waiting_for_us,
-            seconds(load.longest_wait)
-        ));
-        figures.extend(load.longest_transaction.map(|age| format!("longest transaction: {}", seconds(age))));
-        figures.extend(load.replication_lag.map(|lag| format!("replication lag: {}", seconds(lag))));
-    }
-    figures.extend(slower.map(|slower| format!("commits take {slower:.1} times as long as at best")));
-    figures
-}
-
-fn tell_hidden(load: &TargetLoad) {
-    tracing::warn!(
-        sessions = load.hidden_sessions,
-        replicas = load.hidden_replicas,
-        "the target guard does not see the transactions of other roles' sessions, or the lag of replicas; it goes on with \
-         lock waits and commit latency. To let it see them: grant pg_read_all_stats to the login of DATABASE_URL"
-    );
 }
 
 #[cfg(test)]

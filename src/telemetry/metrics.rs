@@ -61,7 +61,7 @@ metrics! {
     "rogo_migrate.throttle.time" "counter" "s" ["service"] "time in which a service throttled the process";
     "rogo_migrate.pool.usage" "gauge" "{connection}" [""] "PostgreSQL connections in use";
     "rogo_migrate.pool.limit" "gauge" "{connection}" [""] "PostgreSQL connections that the process may open";
-    "rogo_migrate.guard.speed" "gauge" "{percent}" [""] "share of full speed that the target guard allows; 100: nothing is slowed";
+    "rogo_migrate.guard.speed" "gauge" "{percent}" [""] "share of full speed that the target guard allows, at least 1; 100: nothing is slowed";
     "rogo_migrate.guard.time" "counter" "s" ["sign"] "time in which the target guard slowed the process down, by the sign of load";
     "rogo_migrate.shard.active" "updowncounter" "{shard}" [""] "shards that a process works on";
     "rogo_migrate.invariant.violations" "counter" "{violation}" ["invariant"] "promises of its own that the program broke: a bug";

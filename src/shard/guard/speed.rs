@@ -48,6 +48,11 @@ impl Speed {
         self.share
     }
 
+    /// Whether the process does next to nothing: what the target shows is not its doing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.share <= START
+    }
+
     /// Why it is less than 1; the sign may be gone while the share still rises.
     pub(super) fn because(&self) -> Option<LoadSign> {
         self.because
