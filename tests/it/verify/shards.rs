@@ -570,6 +570,24 @@ async fn a_part_that_begins_alone_where_less_can_be_read_compares_its_rows_and_n
     assert!(ended.stdout.starts_with("VERIFIED IN PART at level rows: 600 rows"), "{}", ended.stdout);
 }
 
+/// Part 0 is started again, as part 1 said, but where it was before: part 1 has ended too.
+#[tokio::test]
+async fn a_part_that_is_started_again_in_vain_names_the_one_that_named_it() {
+    let sample = sample().await;
+    let mut app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    app.database.run("revoke select on submission_section_marks from verifier").await;
+    app.set("ROGO_WAIT_PLAN", "0s");
+    verify(&app, &["--shard", "1/2"]).await.expect(75);
+    app.database.run("grant select on submission_section_marks to verifier").await;
+    let ended = verify(&app, &["--shard", "0/2"]).await.expect(75);
+    let says = "start `rogo-migrate verify --shard 1/2` again, where the same can be read as here";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED at level rows: 600 rows"), "{}", ended.stdout);
+}
+
 /// By hand, beside an earlier result, what part 0 compared is discarded.
 #[tokio::test]
 async fn a_part_beside_another_result_than_that_of_a_part_that_ended_does_not_end_well() {
