@@ -7,6 +7,7 @@
 //!                parts/<n>.json    what was found in one partition of the rows: create-only
 //!                beats/<process>   heartbeats
 //!                ended/<part>      parts that ended while partitions of others were open
+//!                left.json         when a process ended by a fault that another try does not mend
 //!                merging.json      the process that merges
 //!                merged.json       it is over: the results stand
 //! ```
@@ -136,6 +137,12 @@ impl Verifying {
         if ours.is_empty() { Ok(()) } else { self.store.delete(&ours).await }
     }
 
+    /// Removes this process's heartbeat, of a process that ends by a fault: when it did so stays known.
+    pub async fn leave_undone(&self) -> Result<(), Fault> {
+        self.store.replace(&self.path("left.json"), &Signed { at: Utc::now() }).await?;
+        self.leave().await
+    }
+
     /// Whether a process of the part `shard` (as `0/4`) writes heartbeats.
     pub async fn is_at_work(&self, shard: &str) -> Result<bool, Fault> {
         let of_shard = self.path(&format!("beats/{}-", shard.replace('/', "-of-")));
@@ -233,7 +240,9 @@ pub async fn under_way(store: &RunStore) -> Result<Vec<UnderWay>, Fault> {
 /// The newest time that a process wrote into a state, however old it is.
 async fn signed_at(store: &RunStore, documents: &[String]) -> Result<Option<DateTime<Utc>>, Fault> {
     let mut newest = None;
-    let is_sign = |name: &&String| ["/beats/", "/ended/", "/merging.json"].iter().any(|of| name.contains(of));
+    let is_sign = |name: &&String| {
+        ["/beats/", "/ended/", "/merging.json", "/left.json"].iter().any(|of| name.contains(of))
+    };
     for name in documents.iter().filter(is_sign) {
         newest = newest.max(store.read::<Signed>(name).await?.map(|signed| signed.at));
     }

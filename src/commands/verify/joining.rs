@@ -38,11 +38,13 @@ impl Asked<'_> {
             never = process.beat() => match never {},
         };
         // What is to be continued is not free to be discarded: its last heartbeat keeps it for a while.
-        let is_continued = match &told {
-            Ok(told) => matches!(told, Told::Open(_)),
-            Err(stop) => stop.exit == Exit::Temporary,
+        let left = match &told {
+            Ok(Told::Open(_)) => Ok(()),
+            Ok(_) => process.state.leave().await,
+            Err(stop) if stop.exit == Exit::Temporary => Ok(()),
+            Err(_) => process.state.leave_undone().await,
         };
-        if !is_continued && let Err(fault) = process.state.leave().await {
+        if let Err(fault) = left {
             tracing::debug!(fault = %fault.chain(), "the last heartbeat stays");
         }
         told

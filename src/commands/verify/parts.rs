@@ -90,7 +90,10 @@ impl Process<'_> {
         }
         let again = match self.asked.settings.pod.name {
             Some(_) => "let the Job verify once more, under another name (verify.again)".to_owned(),
-            None => format!("start `rogo-migrate verify --shard {}` again", never.join("`, `--shard ")),
+            None => format!(
+                "start `rogo-migrate verify --shard {}` again, where the same can be read as here",
+                never.join("`, `--shard ")
+            ),
         };
         Ok(Some(Told::Open(format!(
             "part {index}/{of} is compared ({} rows), but {open} of {all} partitions are open, and part(s) {} of this verification \

@@ -127,14 +127,15 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Whether no process has worked on it since this result: it was given up for the verification that made that.
+    /// Whether no process has worked on it since this result: it was given up for the verification that made that. Of one without
+    /// a sign that is not known.
     pub fn precedes(&self, result: &Verification) -> bool {
-        self.beats.is_empty() && self.signed_at.is_none_or(|at| at < result.at)
+        self.beats.is_empty() && self.signed_at.is_some_and(|at| at < result.at)
     }
 }
 
 /// Any document of a process that holds its time.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Signed {
     pub at: DateTime<Utc>,
 }

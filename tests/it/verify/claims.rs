@@ -196,6 +196,35 @@ async fn that_a_part_ended_beside_an_earlier_result_stays_known_by_hand_until_th
     assert_eq!(documents(&world, "/ended/0-of-2.json"), [""; 0]);
 }
 
+/// Three parts in two states. Of a part that ends because it meets the end of another one, the next one has to know by hand: no process
+/// is left that could merge. A Job starts it again.
+#[tokio::test]
+async fn each_part_that_ends_by_hand_while_no_process_is_left_to_merge_names_those_to_start_again() {
+    for (job, never) in [("", &["1/3"][..]), ("a Job", &[])] {
+        let world = World::new(4, 1);
+        let of = |lacks: &[&str]| {
+            let lacks = lacks.iter().map(ToString::to_string).collect();
+            Subject { lacks, job: job.into(), ..subject(&world) }
+        };
+        let ends = async |process: &Verifying, index: usize| {
+            process.write_part(index, &"what was found").await.unwrap();
+            process.end_part((index, 3), 3).await.unwrap().map(|open| open.never)
+        };
+        let (third, _) = join_as(&world, of(&[]), "2/3").await;
+        let (first, _) = join_as(&world, of(&[]), "0/3").await;
+        assert_eq!(ends(&first, 0).await, Some(Vec::new()), "the others are at work");
+        let (second, _) = join_as(&world, of(&["without warehouse"]), "1/3").await;
+        assert_eq!(ends(&second, 1).await.unwrap(), ["0/3"], "{job:?}");
+        assert_eq!(ends(&third, 2).await.unwrap(), never, "{job:?}");
+        // Part 0 is started again, as it was said, and reads what it read before.
+        let (first, _) = join_as(&world, of(&[]), "0/3").await;
+        assert_eq!(ends(&first, 0).await.unwrap(), never, "{job:?}");
+        let (second, _) = join_as(&world, of(&[]), "1/3").await;
+        assert_eq!(ends(&second, 1).await, None, "all is compared: it merges");
+        assert_eq!(second.claim().await.unwrap(), Claim::Ours);
+    }
+}
+
 /// What was compared where less could be read says nothing more once all was compared, and not the other way round.
 #[tokio::test]
 async fn results_take_the_place_of_what_was_compared_where_less_could_be_read() {

@@ -463,6 +463,41 @@ async fn status_says_how_far_a_verification_is_and_how_it_ended() {
     }
 }
 
+/// The newest result is of before it. A damaged document stands for whatever a person has to mend.
+#[tokio::test]
+async fn status_tells_a_verification_that_ended_by_a_fault_after_the_newest_result() {
+    let sample = sample().await;
+    let app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &[]).await.expect(0);
+    killed_at(&app, &["--recheck", "0s", "--shard", "0/2"], 2).await;
+    let document = |is_it: &dyn Fn(&Path) -> bool| state(&app).into_iter().find(|path| is_it(path));
+    let is_beat = |path: &Path| path.parent().is_some_and(|folder| folder.ends_with("beats"));
+    dated(&document(&is_beat).unwrap(), "2020-01-01T00:00:00Z");
+    dated(&app.out.path().join("run-store/rogo/results/verification.json"), "2021-01-01T00:00:00Z");
+    let is_told = async || app.run(&["status"]).await.expect(0).stdout.contains("verify at level rows: ");
+    assert!(!is_told().await, "it was given up before the result");
+
+    let shared = document(&|path| path.ends_with("shared.json")).unwrap();
+    fs::write(&shared, "{").unwrap();
+    let ended = verify(&app, &["--shard", "0/2"]).await;
+    assert!(
+        ended.code != Some(75) && ended.stderr.contains("shared.json"),
+        "{:?}: {}",
+        ended.code,
+        ended.stderr
+    );
+    assert!(is_told().await, "{:?}", state(&app));
+    // Another verification has a result since.
+    dated(&app.out.path().join("run-store/rogo/results/verification.json"), "2999-01-01T00:00:00Z");
+    assert!(!is_told().await, "{:?}", state(&app));
+    // As earlier programs left it, its time is not known.
+    for path in state(&app).into_iter().filter(|path| is_beat(path) || path.ends_with("left.json")) {
+        fs::remove_file(path).unwrap();
+    }
+    assert!(is_told().await, "{:?}", state(&app));
+}
+
 /// Gives a document another time.
 fn dated(path: &Path, at: &str) {
     let mut document: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -533,6 +568,24 @@ async fn a_part_that_begins_alone_where_less_can_be_read_compares_its_rows_and_n
     assert!(ended.stderr.contains(says), "{}", ended.stderr);
     let ended = verify(&app, &["--shard", "0/2"]).await.expect(69);
     assert!(ended.stdout.starts_with("VERIFIED IN PART at level rows: 600 rows"), "{}", ended.stdout);
+}
+
+/// Part 0 is started again, as part 1 said, but where it was before: part 1 has ended too.
+#[tokio::test]
+async fn a_part_that_is_started_again_in_vain_names_the_one_that_named_it() {
+    let sample = sample().await;
+    let mut app = in_folders(&sample).await;
+    app.run(&["run"]).await.expect(0);
+    verify(&app, &["--shard", "0/2"]).await.expect(0);
+    app.database.run("revoke select on submission_section_marks from verifier").await;
+    app.set("ROGO_WAIT_PLAN", "0s");
+    verify(&app, &["--shard", "1/2"]).await.expect(75);
+    app.database.run("grant select on submission_section_marks to verifier").await;
+    let ended = verify(&app, &["--shard", "0/2"]).await.expect(75);
+    let says = "start `rogo-migrate verify --shard 1/2` again, where the same can be read as here";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    let ended = verify(&app, &["--shard", "1/2"]).await.expect(0);
+    assert!(ended.stdout.starts_with("VERIFIED at level rows: 600 rows"), "{}", ended.stdout);
 }
 
 /// By hand, beside an earlier result, what part 0 compared is discarded.
