@@ -43,6 +43,7 @@ pub struct Prepared {
 
 /// Checks and reads; with [`Touch::Read`] only what a report needs.
 pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) -> Result<Prepared, Stop> {
+    refuse_altered_keys(settings)?;
     let selection = Selection::read(&settings.trial)?;
     let excluded = Excluded::read(settings.exclude.as_deref())?;
     let mut reasons = Reasons::default();
@@ -58,9 +59,8 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         Err(stop) => return Err(reasons.after(stop)),
     };
     reasons.into_result()?;
-    let Some(shape) = shape else {
-        return Err(Stop::new(Exit::Bug, "the warehouse said neither its shape nor a fault"));
-    };
+    let no_shape = "the warehouse said neither its shape nor a fault";
+    let shape = shape.ok_or_else(|| Stop::new(Exit::Bug, no_shape))?;
     let database = services.target.identity().await?;
     let holdings = services.target.holdings().await?;
     draft.settle(services.target, &rule_config(settings)).await?;
@@ -101,6 +101,19 @@ pub async fn prepare(settings: &Settings, services: Services<'_>, touch: Touch) 
         trial: selection.pinned(),
         excluded: pinned,
     })
+}
+
+/// Refuses to plan a run that leaves out columns by which rows are recognised.
+fn refuse_altered_keys(settings: &Settings) -> Result<(), Stop> {
+    let columns = settings.database.target_alters.iter();
+    let told = columns.filter_map(|column| {
+        let says = column.key()?;
+        Some(format!(
+            "target-alters: {column} {says}, so that it must not be altered: end the trigger that changes it, and leave it out"
+        ))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { Ok(()) } else { Err(Stop::new(Exit::Usage, told.join("\n"))) }
 }
 
 /// The extent of the warehouse's tables; refused if it or an input is not as `--expect` says.

@@ -1,6 +1,6 @@
 //! Converts the driver's errors into faults: whether to retry, and a sentence for the operator.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, time::Duration};
 
 use tiberius::error::{Error, TokenError};
 
@@ -45,8 +45,34 @@ pub(super) fn is_mute(error: &Error) -> bool {
     matches!(error, Error::Io { kind: ErrorKind::TimedOut, .. })
 }
 
+/// The error of a login as a fault.
+pub(super) fn of_login(error: Error, place: &str) -> Fault {
+    if !is_mute(&error) {
+        return of(error, place);
+    }
+    // Without the driver's own text, which recommends methods of its API.
+    unavailable(format!(
+        "{place}: takes connections and answers no login; check the server, and the firewall or proxy before it"
+    ))
+}
+
+/// The error of a question that was asked after the login as a fault. `patience` is how long the driver waits for the next part of
+/// an answer. An operating system that gives a connection up says that it timed out, too: that connection broke.
+pub(super) fn of_question(error: Error, place: &str, patience: Duration) -> Fault {
+    match &error {
+        Error::Io { kind: ErrorKind::TimedOut, message } if message.contains("next part") => {
+            unavailable(format!(
+                "{place}: no next part of the answer within {} s; find out what the server waits for, or give it longer by \
+                 Command Timeout in the connection string",
+                patience.as_secs()
+            ))
+        }
+        _ => of(error, place),
+    }
+}
+
 /// The error as a fault. `place` is host, port and database.
-pub(super) fn of(error: Error, place: &str) -> Fault {
+fn of(error: Error, place: &str) -> Fault {
     let (kind, what) = match &error {
         Error::Server(token) => server(token, place),
         Error::Tls(text) => (FaultKind::Misconfigured, certificate(text, place)),
@@ -61,17 +87,11 @@ pub(super) fn of(error: Error, place: &str) -> Fault {
             format!("{place}: the server does not encrypt as the connection string demands; see Encrypt"),
         ),
         Error::Routing { .. } => (FaultKind::Unavailable, format!("{place}: redirected too often")),
-        Error::Io { .. } if is_mute(&error) => (
-            FaultKind::Unavailable,
-            format!(
-                "{place}: takes connections and answers no login; check the server, and the firewall or proxy before it"
-            ),
-        ),
         Error::Io { .. } => (FaultKind::Unavailable, format!("{place}: the connection broke")),
         _ => (FaultKind::Unavailable, format!("{place}: the answer could not be read")),
     };
-    // The driver's own text on these recommends methods of its API.
-    if matches!(error, Error::Tls(_)) || is_mute(&error) {
+    // The driver's own text on it recommends methods of its API.
+    if matches!(error, Error::Tls(_)) {
         return Fault::new(Service::Warehouse, kind, what);
     }
     let code = match &error {

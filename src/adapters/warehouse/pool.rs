@@ -177,7 +177,7 @@ impl managed::Manager for Connector {
                 Err(error) => {
                     let is_own = address.is_own(&settings);
                     let is_mute = faults::is_mute(&error);
-                    let fault = faults::of(error, &place);
+                    let fault = faults::of_login(error, &place);
                     return Err(if is_own && is_mute { fault.unreached() } else { fault });
                 }
             }
@@ -244,11 +244,13 @@ impl Connection {
         self.batches = self.batches.wrapping_add(1);
         let batch = format!("{};\nselect {} as {CLOSING};", selects.join(";\n"), self.batches);
         let place = &self.place;
-        let mut answer = self.client.simple_query(batch).await.map_err(|error| faults::of(error, place))?;
+        let patience = self.command_timeout.unwrap_or(COMMAND_TIMEOUT);
+        let told = |error| faults::of_question(error, place, patience);
+        let mut answer = self.client.simple_query(batch).await.map_err(told)?;
         let mut results = 0;
         let mut closing = false;
         let mut complete = false;
-        while let Some(item) = answer.try_next().await.map_err(|error| faults::of(error, place))? {
+        while let Some(item) = answer.try_next().await.map_err(told)? {
             match item {
                 QueryItem::Metadata(metadata) => {
                     results += 1;

@@ -1,8 +1,12 @@
 //! Settings of the services: warehouse, database, source files, storage account.
 
-use crate::settings::{
-    AccountSettings, DatabaseSettings, Origin, SourceSettings, WarehouseSettings, parse, reader::Reader,
-    table as t,
+use crate::{
+    domain::form::AlteredColumn,
+    settings::{
+        AccountSettings, DatabaseSettings, Origin, SourceSettings, WarehouseSettings, parse,
+        reader::{Purpose, Reader},
+        table as t,
+    },
 };
 
 impl Reader<'_> {
@@ -46,7 +50,8 @@ impl Reader<'_> {
         let auth = self.required(&t::DATABASE_AUTH, parse::choice);
         let expect_host = self.optional(&t::EXPECT_HOST, parse::text);
         let same_database = self.optional(&t::SAME_DATABASE, parse::choice).unwrap_or_default();
-        let target_alters = self.any(&t::TARGET_ALTERS, str::parse)?;
+        let purpose = self.purpose;
+        let target_alters = self.any(&t::TARGET_ALTERS, |text| altered(text, purpose))?;
         Some(DatabaseSettings { url: url?.0, auth: auth?, expect_host, same_database, target_alters })
     }
 
@@ -88,5 +93,18 @@ impl Reader<'_> {
         let places = [t::SUBMISSIONS, t::MAPPING, t::WAREHOUSE, t::TARGET, t::RUN_STORE, t::VERIFY_STORE];
         let given = places.iter().filter_map(|setting| self.sources.find(setting));
         given.flat_map(|given| given.values).any(|text| text.starts_with("az://"))
+    }
+}
+
+/// A column of `--target-alters`. Commands other than `plan`, which refuses a key itself if no plan stands, and `verify` read one: a
+/// run may have been planned with it.
+fn altered(text: &str, purpose: Purpose) -> Result<AlteredColumn, String> {
+    let column: AlteredColumn = text.parse()?;
+    match column.key() {
+        Some(says) if purpose == Purpose::Verify => Err(format!(
+            "it {says}, so that a run that leaves it out cannot be verified: roll the run back, end the trigger that changes the \
+             column, and start a run with another name"
+        )),
+        _ => Ok(column),
     }
 }

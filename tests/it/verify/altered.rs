@@ -1,10 +1,10 @@
 //! Columns that `--target-alters` leaves out and from which other values follow: what cannot be compared says so, and is no
 //! difference.
 
-use rogo_migrate::domain::form::AlteredColumn;
+use rogo_migrate::{domain::form::AlteredColumn, ports::PutOptions};
 use serde_json::{Value, json};
 
-use super::{check, corruptions::in_folders, small_files, verification, verify};
+use super::{check, corruptions::in_folders, small, small_files, verification, verify};
 use crate::support::app::{Sample, TestApp};
 
 /// What the triggers below change.
@@ -143,9 +143,8 @@ async fn a_self_test_plants_what_is_compared_and_names_what_is_left_out() {
 }
 
 #[test]
-fn a_column_by_which_rows_are_recognised_is_refused() {
+fn columns_by_which_rows_are_recognised_are_keys() {
     for column in [
-        "assignment_submissions.id",
         "assignment_submissions.lti_launch_id",
         "assignment_submissions.created_at",
         "submission_files.submission_id",
@@ -159,10 +158,54 @@ fn a_column_by_which_rows_are_recognised_is_refused() {
         "malpractice_enforcements.context_id",
         "malpractice_enforcements.submission_id",
     ] {
-        let refused = column.parse::<AlteredColumn>().unwrap_err();
-        assert!(refused.starts_with(column) && refused.contains("must not be altered"), "{refused}");
+        assert!(column.parse::<AlteredColumn>().unwrap().key().is_some(), "{column}");
     }
+    let refused = "assignment_submissions.id".parse::<AlteredColumn>().unwrap_err();
+    assert!(refused.contains("must not be altered"), "{refused}");
     for column in ALTERED.split(',') {
-        assert_eq!(column.parse::<AlteredColumn>().unwrap().to_string(), column);
+        let parsed: AlteredColumn = column.parse().unwrap();
+        assert_eq!((parsed.to_string().as_str(), parsed.key()), (column, None));
     }
+}
+
+/// Such a run is that of an earlier version.
+#[tokio::test]
+async fn no_run_is_planned_with_a_key_column_and_one_that_was_is_ended_and_rolled_back() {
+    const KEY: &str = "submission_section_marks.section_id";
+    const PLAN: &str = "rogo/plan.json";
+    let sample = Sample::with(12, 36, small).await;
+    let mut app = TestApp::without_cluster(&sample).await;
+    app.set("ROGO_TARGET_ALTERS", KEY);
+    for planned in [&["plan"][..], &["plan", "--dry-run"], &["plan", "--predict"], &["run"]] {
+        let refused = app.run(planned).await.expect(64);
+        assert!(refused.stderr.contains(KEY), "{planned:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("must not be altered"), "{planned:?}: {}", refused.stderr);
+        assert!(!app.has_document(PLAN).await, "{planned:?}");
+    }
+    app.unset("ROGO_TARGET_ALTERS");
+    app.run(&["plan"]).await.expect(0);
+    let plan = app.document(PLAN).await;
+    let with_key = plan.replace("\"target-alters\": \"no column\"", &format!("\"target-alters\": \"{KEY}\""));
+    assert_ne!(with_key, plan);
+    app.run_blobs().put(PLAN, with_key.into(), &PutOptions::replace("application/json")).await.unwrap();
+    let other = app.run(&["finalize"]).await.expect(78);
+    assert!(other.stderr.contains("the setting target-alters changed"), "{}", other.stderr);
+
+    app.set("ROGO_TARGET_ALTERS", KEY);
+    app.run(&["plan"]).await.expect(0);
+    app.run(&["shard", "--shard", "0"]).await.expect(0);
+    app.run(&["finalize"]).await.expect(0);
+    assert!(!app.migrated().is_empty());
+    app.run(&["resume"]).await.expect(0);
+    app.run(&["status"]).await.expect(0);
+    let refused = verify(&app, &[]).await.expect(64);
+    assert!(
+        refused.stderr.contains(KEY) && refused.stderr.contains("cannot be verified"),
+        "{}",
+        refused.stderr
+    );
+    let rollback = ["rollback", "--yes", "--reason", "a test"];
+    app.run_as(&app.database.removers_url(), &rollback).await.expect(0);
+    let left = "select count(*) from lti_session_records where launch_id like 'rogo\\_%'";
+    assert_eq!(app.database.number(left).await, 0);
 }

@@ -206,6 +206,25 @@ async fn a_stalled_answer_is_asked_for_again() {
     assert_eq!(server.script.pending(), 0);
 }
 
+/// It has answered the login: what it is slow with is the question.
+#[tokio::test]
+async fn an_answer_that_stops_is_told_as_one_and_not_as_a_login_without_an_answer() {
+    for after_rows in [0, 6] {
+        let server = start(attempts(1..=5)).await;
+        let warehouse = opened(&server).await;
+        warehouse.shape().await.unwrap();
+        for _ in 0..8 {
+            server.script.fail_batch(BatchFault::Stall { after_rows });
+        }
+        let fault = warehouse.fetch(&ids(1..=5)).await.unwrap_err();
+        assert!(fault.is_silence() && !fault.unreached, "{fault}");
+        let told = fault.chain();
+        assert!(told.contains("no next part of the answer within 1 s"), "{told}");
+        assert!(told.contains("Command Timeout in the connection string"), "{told}");
+        assert!(!told.contains("login") && !told.contains("Config::"), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn a_stalled_login_is_given_up_after_the_connect_timeout() {
     let server = start(attempts(1..=1)).await;
