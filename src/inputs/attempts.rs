@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{header::look_alikes, lexer::records, read_text};
+use super::{header::resembling, lexer::records, read_text};
 use crate::{
     domain::{
         AttemptId,
@@ -47,7 +47,7 @@ fn cells(text: &str) -> Result<Vec<(u64, String)>, String> {
         let names: Vec<String> = header.iter().map(|name| trim(name).to_owned()).collect();
         // A list of ids has no header: nothing in its first line looks like a name.
         let is_header = names.iter().any(|name| name.parse::<AttemptId>().is_err());
-        if let Some(similar) = look_alikes(&names, &[COLUMN], &[COLUMN]).filter(|_| is_header) {
+        if let Some(similar) = resembling(&names, &[COLUMN], &[COLUMN]).filter(|_| is_header) {
             return Err(format!("line 1: {similar}; correct the header, or write one attempt id a line"));
         }
         return Ok((1..).zip(text.lines().map(str::to_owned)).collect());
@@ -97,7 +97,10 @@ mod tests {
             ("", "names no attempt id"),
             ("x\n", "line 1: not a whole number"),
             ("Attempt ID\n5\nx", "line 3"),
-            ("Row,Atempt ID\n1,7\n", "line 1: \"Atempt ID\" looks like \"Attempt ID\"; correct the header"),
+            (
+                "Row,Attempts ID\n1,7\n",
+                "line 1: \"Attempts ID\" looks like \"Attempt ID\"; correct the header",
+            ),
             ("Row,Attempt ID\n1,7\n2\n", "line 3: the row has 1 cells, and Attempt ID is the column 2"),
             ("Attempt ID,Issue\n5,\"a\n6,b\n", "line 2: a quote opens the cell and the file ends"),
         ] {

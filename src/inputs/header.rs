@@ -33,7 +33,7 @@ pub(super) fn hint(header: &[String], missing: &[&str], expected: &[&str]) -> St
             "{delimiter} stands between the names; export the file again with commas between cells"
         );
     }
-    if let Some(similar) = look_alikes(header, missing, expected) {
+    if let Some(similar) = resembling(header, missing, expected) {
         return format!("{similar}; correct the header");
     }
     let unknown = unknown(header, missing, expected);
@@ -66,7 +66,7 @@ fn unknown<'h>(header: &'h [String], missing: &[&str], expected: &[&str]) -> Vec
 }
 
 /// The columns that a person would take for those that are missing, in words. A column that is expected itself is none.
-pub(super) fn look_alikes(header: &[String], missing: &[&str], expected: &[&str]) -> Option<String> {
+pub(super) fn resembling(header: &[String], missing: &[&str], expected: &[&str]) -> Option<String> {
     let unknown = unknown(header, missing, expected);
     let similar: Vec<String> = missing
         .iter()

@@ -1,6 +1,6 @@
 //! CSVs that a person writes of attempts, with something said of each: `--exclude`, and `--accept` of verify.
 
-use super::{header::look_alikes, lexer::records};
+use super::{header::resembling, lexer::records};
 use crate::domain::{
     AttemptId,
     text::{equal_key, is_blank, trim},
@@ -29,7 +29,7 @@ pub fn read_listed<const N: usize>(
     if !missing.is_empty() {
         let names: Vec<String> = header.iter().map(|name| trim(name).to_owned()).collect();
         let all: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        let similar = look_alikes(&names, &missing, &all).map(|similar| format!("; line 1: {similar}"));
+        let similar = resembling(&names, &missing, &all).map(|similar| format!("; line 1: {similar}"));
         return Err(format!("{expected}{}", similar.unwrap_or_default()));
     }
     for row in records {

@@ -46,7 +46,7 @@ fn the_column_that_took_the_place_of_a_missing_one_is_named() {
         ("Learner Email", "Learner Mail"),
         ("Learner Email", "Learner E-Mail Address"),
         ("Surname", "Learner Surname"),
-        ("Attempt ID", "Atempt Idd"),
+        ("Attempt ID", "Attempts IDs"),
         ("Course Title", "Title of Course"),
     ] {
         let said = with(&[(column, other)], "");
