@@ -63,13 +63,19 @@ struct Seen {
     looked: Option<Instant>,
     /// The share that was told last, and its reason.
     told: Option<(f64, Option<LoadSign>)>,
-    told_hidden: bool,
-    told_failed: bool,
+    warned: Warned,
     /// Wake-ups lowered the speed since the last look.
     lowered: bool,
     /// Why wake-ups could not be measured, since the last look.
     unmeasured: Option<String>,
-    told_unmeasured: bool,
+}
+
+/// What was warned of once.
+#[derive(Default)]
+struct Warned {
+    hidden: bool,
+    failed: bool,
+    unmeasured: bool,
 }
 
 /// Watches the target of a shard until it is `done`, if the process has a guard.
@@ -112,11 +118,9 @@ impl Guard {
             wake_ups: WakeUps::default(),
             looked: None,
             told: None,
-            told_hidden: false,
-            told_failed: false,
+            warned: Warned::default(),
             lowered: false,
             unmeasured: None,
-            told_unmeasured: false,
         };
         Self { gate, seen: Mutex::new(seen) }
     }
@@ -208,14 +212,14 @@ impl Guard {
         let unmeasured = seen.unmeasured.take();
         let load = match load {
             Ok(load) => {
-                seen.told_failed = false;
-                if load.hides_something() && !std::mem::replace(&mut seen.told_hidden, true) {
+                seen.warned.failed = false;
+                if load.hides_something() && !std::mem::replace(&mut seen.warned.hidden, true) {
                     tell_hidden(&load);
                 }
                 Some(load)
             }
             Err(fault) => {
-                if !std::mem::replace(&mut seen.told_failed, true) {
+                if !std::mem::replace(&mut seen.warned.failed, true) {
                     tracing::warn!(fault = %fault.chain(), "the target guard could not look at the target; the speed does not rise meanwhile");
                 }
                 None
@@ -225,7 +229,7 @@ impl Guard {
             && load.is_some()
             && late.is_none()
             && !lowered
-            && !std::mem::replace(&mut seen.told_unmeasured, true)
+            && !std::mem::replace(&mut seen.warned.unmeasured, true)
         {
             tell_unmeasured(unmeasured.as_deref().unwrap_or("too few answers in 10 s"));
         }
