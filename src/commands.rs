@@ -102,15 +102,13 @@ pub fn run(mut cli: Cli) -> Result<End, Stop> {
 
 /// Turns on the switches that the config file sets, where they apply: the file is one for all commands.
 fn switch_on(command: &mut Command, sources: &Sources) {
-    let of_content = sources.is_of_content();
-    if let Command::Verify(args) = command
-        && !args.only_unproven
-        && !of_content
-        && sources.is_on("only_unproven")
-    {
+    const OF_CONTENT: &str = "only_unproven";
+    let applies = |key: &str| key != OF_CONTENT || sources.is_of_content();
+    let is_asked_for = matches!(command, Command::Verify(args) if !args.only_unproven);
+    if is_asked_for && sources.is_on(OF_CONTENT) && !applies(OF_CONTENT) {
         crate::report::tell("only_unproven, which the config file sets, is left out: it is of level content");
     }
-    command.switch_on(|key| sources.is_on(key) && (of_content || key != "only_unproven"));
+    command.switch_on(|key| sources.is_on(key) && applies(key));
     if command.json().is_some_and(|json| *json) {
         crate::report::answer_in_json();
     }

@@ -1,10 +1,7 @@
 //! What another client of the target feels of a run: pgbench reads and writes a row of the same tables a hundred times a
 //! second, without a run, beside one with the target guard and beside one without.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Instant};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -86,7 +83,7 @@ async fn beside(bench: &Bench, guard: &str, seconds: u64) -> Probed {
     assert!(shard.try_wait().unwrap().is_none(), "the run ended before the probe: raise --guarded");
     shard.kill().await.unwrap();
     let rows = app.database.number("select count(*) from assignment_submissions").await as f64;
-    probed.show(&format!("a run with the guard {guard}"), rows / Duration::from_secs(seconds).as_secs_f64());
+    probed.show(&format!("a run with the guard {guard}"), rows / seconds as f64);
     let speeds = speeds.await.unwrap();
     if !speeds.is_empty() {
         println!("  speeds that the guard set: {}", speeds.join(", "));

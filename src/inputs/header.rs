@@ -81,7 +81,8 @@ fn look_alike<'a>(unknown: &[(&'a str, String)], name: &str) -> Option<&'a str> 
     let wanted = squeezed(name);
     let longest = |other: &str| wanted.chars().count().max(other.chars().count());
     let shortest = |other: &str| wanted.chars().count().min(other.chars().count());
-    let distances = unknown.iter().map(|(column, other)| (letters_apart(other, &wanted), *column, other));
+    let distances =
+        unknown.iter().map(|(column, other)| (strsim::levenshtein(other, &wanted), *column, other));
     // One letter of four, or a third of longer names.
     let near = distances.filter(|(apart, _, other)| {
         *apart == 0 || (longest(other) >= SHORTEST && *apart <= (longest(other) / 3).max(1))
@@ -99,24 +100,6 @@ fn look_alike<'a>(unknown: &[(&'a str, String)], name: &str) -> Option<&'a str> 
 fn squeezed(name: &str) -> String {
     let name = name.trim_start_matches("ï»¿");
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// How many letters have to be exchanged, left out or added to make one name of the other.
-fn letters_apart(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    // How far each beginning of `other` is from what has been read of `one`.
-    let mut apart: Vec<usize> = (0..=other.len()).collect();
-    for (read, letter) in one.chars().enumerate() {
-        let mut next = vec![read + 1];
-        for (before, expected) in apart.windows(2).zip(&other) {
-            let [exchanged, left_out] = before else { continue };
-            let exchanged = exchanged + usize::from(letter != *expected);
-            let added = next.last().copied().unwrap_or_default() + 1;
-            next.push(exchanged.min(left_out + 1).min(added));
-        }
-        apart = next;
-    }
-    apart.last().copied().unwrap_or_default()
 }
 
 /// Whether a record repeats the header.

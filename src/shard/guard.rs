@@ -153,10 +153,7 @@ impl Guard {
                 self.keep_measuring(target, looked, pace, events).await;
             }
             self.seen().looked = Some(now());
-            let looking = tokio::time::timeout(LOOK_LIMIT, target.load()).await;
-            let load = looking.unwrap_or_else(|_elapsed| {
-                Err(Fault::new(Service::Database, FaultKind::Unavailable, "no answer within 10 s"))
-            });
+            let load = within_limit(target.load()).await;
             // Before the first commit a target without load says nothing of what it will bear.
             let figures = self.judge(load, looked.is_some());
             self.apply(pace, events, &figures);
@@ -165,26 +162,19 @@ impl Guard {
 
     /// Measures wake-ups until the next look is due.
     async fn keep_measuring(&self, target: &impl Watched, looked: Instant, pace: &Pace, events: &Events) {
-        loop {
-            let left = LOOK_EVERY.saturating_sub(since(looked));
-            if left.is_zero() {
-                return;
-            }
-            pause(WAKE_EVERY.min(left)).await;
-            match tokio::time::timeout(LOOK_LIMIT, target.wake_ups()).await {
-                Ok(Ok(took)) if self.lowered(&took) => {
+        let left = || LOOK_EVERY.saturating_sub(since(looked));
+        while !left().is_zero() {
+            pause(WAKE_EVERY.min(left())).await;
+            match within_limit(target.wake_ups()).await {
+                Ok(took) if self.lowered(&took) => {
                     self.apply(pace, events, LATE);
-                    pause(SETTLES.min(LOOK_EVERY.saturating_sub(since(looked)))).await;
+                    pause(SETTLES.min(left())).await;
                 }
-                Ok(Ok(_)) => {}
+                Ok(_) => {}
                 // A target that is away is asked no more often than it is looked at.
-                failed => {
-                    let why = failed.map_or_else(
-                        |_elapsed| "no answer within 10 s".to_owned(),
-                        |failed| failed.err().map(|fault| fault.chain()).unwrap_or_default(),
-                    );
-                    self.seen().unmeasured = Some(why);
-                    pause(LOOK_EVERY.saturating_sub(since(looked))).await;
+                Err(fault) => {
+                    self.seen().unmeasured = Some(fault.chain());
+                    pause(left()).await;
                 }
             }
         }
@@ -266,6 +256,12 @@ impl Consumer for Guard {
             self.seen().latency.note(*submissions, *took, *in_transaction);
         }
     }
+}
+
+async fn within_limit<T>(asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::time::timeout(LOOK_LIMIT, asking).await.unwrap_or_else(|_elapsed| {
+        Err(Fault::new(Service::Database, FaultKind::Unavailable, "no answer within 10 s"))
+    })
 }
 
 /// Each sign that can be measured, as a share of its threshold.

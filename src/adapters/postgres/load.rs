@@ -60,7 +60,8 @@ struct Seen {
     hidden_replicas: i64,
 }
 
-/// Twenty sleeps of 1 ms, as a server of milliseconds sleeps: some 2. The items of a row are computed from the left to the right.
+/// Twenty sleeps of 1 ms: some 2, because PostgreSQL sleeps for whole milliseconds and a part. The items of a row are computed
+/// from the left to the right.
 const WAKE_UPS: &str = "select array_agg(extract(epoch from ended - began)::float8 - 0.001) from (
     select clock_timestamp() as began, pg_sleep(0.001 + 0 * number), clock_timestamp() as ended
     from generate_series(1, 20) as number offset 0
@@ -68,8 +69,8 @@ const WAKE_UPS: &str = "select array_agg(extract(epoch from ended - began)::floa
 
 pub(super) async fn wake_ups(pool: &Pool) -> Result<Vec<Duration>, Fault> {
     let asking = async |connection: &mut _| {
-        let rows: Vec<PgRow> = sqlx::raw_sql(WAKE_UPS).fetch_all(connection).await?;
-        rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<Vec<f64>, _>(0)
+        let row: PgRow = sqlx::raw_sql(WAKE_UPS).fetch_one(connection).await?;
+        row.try_get::<Vec<f64>, _>(0)
     };
     let late = pool.look(LIMIT, asking).await?;
     Ok(late.into_iter().map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()).collect())

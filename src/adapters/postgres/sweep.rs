@@ -49,9 +49,11 @@ impl Key {
         Self::of(name).filter(is_written)
     }
 
-    /// Of the name in the row of this id, if a process gave it to a file of this very row.
-    fn of_own(name: &str, id: &str, lms_instance: &str) -> Option<Self> {
-        Self::of_a_writer(name).filter(|key| key.row(lms_instance) == id)
+    /// Whether the row of this id, which should name this blob or one of another process for the same file, may mean it by this
+    /// name: one that no process gave to a file of this very row may mean any of them.
+    fn is_meant_by(&self, id: &str, name: &str, lms_instance: &str) -> bool {
+        let own = Self::of_a_writer(name).filter(|key| key.row(lms_instance) == id);
+        own.is_none_or(|own| own.writer == self.writer)
     }
 
     /// The id of the only row that this program makes for the blob.
@@ -95,10 +97,8 @@ pub(super) async fn named(
         for (id, name) in by_id(pool, &ids).await? {
             let Some(asked) = open.get_mut(&id) else { continue };
             // Two processes may have uploaded files for one row: the row names the blob of one of them at most.
-            let own = Key::of_own(&name, &id, lms_instance);
-            let is_meant =
-                |(asked, _): &mut (&Key, &str)| own.as_ref().is_none_or(|own| own.writer == asked.writer);
-            found.extend(asked.extract_if(.., is_meant).map(|(_, name)| name.to_owned()));
+            let meant = asked.extract_if(.., |(key, _)| key.is_meant_by(&id, &name, lms_instance));
+            found.extend(meant.map(|(_, name)| name.to_owned()));
         }
         open.retain(|_, asked| !asked.is_empty());
     }
@@ -149,10 +149,7 @@ async fn by_scan(
     let mut keep = |rows: Vec<(String, String)>| {
         for (id, name) in rows {
             if let Some(asked) = open.get(&id) {
-                let own = Key::of_own(&name, &id, lms_instance);
-                let meant = asked
-                    .iter()
-                    .filter(|(asked, _)| own.as_ref().is_none_or(|own| own.writer == asked.writer));
+                let meant = asked.iter().filter(|(key, _)| key.is_meant_by(&id, &name, lms_instance));
                 found.extend(meant.map(|(_, name)| (*name).to_owned()));
             }
             let asked = match Key::of(&name) {

@@ -39,21 +39,18 @@ pub(super) fn unseen(place: &str, host: &str) -> Fault {
     Fault::new(Service::Warehouse, FaultKind::Misconfigured, what)
 }
 
-/// Whether a login got no answer within its time, although something took the connection: often a firewall or a proxy before a
-/// server that is gone.
-pub(super) fn is_mute(error: &Error) -> bool {
-    matches!(error, Error::Io { kind: ErrorKind::TimedOut, .. })
-}
-
-/// The error of a login as a fault.
-pub(super) fn of_login(error: Error, place: &str) -> Fault {
-    if !is_mute(&error) {
+/// The error of a login as a fault. A server that takes the connection and does not answer was not reached: often a firewall or a
+/// proxy stands before one that is gone. A gateway that sent the client there has answered, unless this `is_own` server of the
+/// connection string.
+pub(super) fn of_login(error: Error, place: &str, is_own: bool) -> Fault {
+    if !matches!(error, Error::Io { kind: ErrorKind::TimedOut, .. }) {
         return of(error, place);
     }
     // Without the driver's own text, which recommends methods of its API.
-    unavailable(format!(
+    let fault = unavailable(format!(
         "{place}: takes connections and answers no login; check the server, and the firewall or proxy before it"
-    ))
+    ));
+    if is_own { fault.unreached() } else { fault }
 }
 
 /// The error of a question that was asked after the login as a fault. `patience` is how long the driver waits for the next part of

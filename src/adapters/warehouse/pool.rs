@@ -174,12 +174,7 @@ impl managed::Manager for Connector {
                     }
                     address = Address { host: machine, port };
                 }
-                Err(error) => {
-                    let is_own = address.is_own(&settings);
-                    let is_mute = faults::is_mute(&error);
-                    let fault = faults::of_login(error, &place);
-                    return Err(if is_own && is_mute { fault.unreached() } else { fault });
-                }
+                Err(error) => return Err(faults::of_login(error, &place, address.is_own(&settings))),
             }
         }
         Err(faults::unavailable(format!("{place}: redirected more than {MOST_REDIRECTS} times")))

@@ -13,7 +13,7 @@ const LEAST: f64 = 1.0 / 64.0;
 const LEAST_FOR_RESPONSE_TIME: f64 = 1.0 / 1_024.0;
 /// Never less for a transaction that is merely long: a backup takes hours.
 const LEAST_FOR_TRANSACTION: f64 = 1.0 / 4.0;
-/// The factor of a step up where commits or small statements took too long at twice the speed before.
+/// The factor of a step up where commits took too long, or wake-ups were late, at twice the speed before.
 const SMALL_STEP: f64 = 1.2;
 /// Calm looks before a small step.
 const REST: u32 = 3;
@@ -28,7 +28,7 @@ pub(super) type Pressure = (LoadSign, f64);
 pub(super) struct Speed {
     share: f64,
     because: Option<LoadSign>,
-    /// The share at which commits or small statements took too long last.
+    /// The share at which commits took too long, or wake-ups were late, last.
     too_fast: Option<f64>,
     calm: u32,
 }

@@ -15,6 +15,7 @@ const FLOOR: f64 = 0.95;
 const LATE: f64 = 1.5;
 /// So many more are late than at best, as a part of all, if the processors are too busy; and half of what is late at best.
 const BEARABLE: f64 = 0.005;
+
 /// The wake-ups of a window, and what they are measured by.
 #[derive(Debug, Default)]
 pub(super) struct WakeUps {

@@ -28,7 +28,7 @@ fn start_receiver(kubectl: &Kubectl) {
     let container = json!({
         "name": RECEIVER, "image": variable("ROGO_TEST_TDS_IMAGE"), "imagePullPolicy": "IfNotPresent",
         "command": ["bash", "-c", begin],
-        "env": [{"name": "CONFIGURATION", "value": configuration(&format!("0.0.0.0:{PORT}"))}],
+        "env": [{"name": "CONFIGURATION", "value": configuration(format!("0.0.0.0:{PORT}"))}],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
     });
     begin_to_serve(kubectl, RECEIVER, PORT, &container, &json!([]));

@@ -38,6 +38,17 @@ async fn all_stand_once(app: &TestApp<'_>) {
     assert_eq!(app.database.number(sql).await, rows);
 }
 
+/// A run of which some rows stand and one process was killed, before it recorded any of them.
+async fn killed_in_the_middle(sample: &Sample) -> TestApp<'_> {
+    let app = TestApp::without_cluster(sample).await;
+    app.run(&["plan"]).await.expect(0);
+    let one_at_a_time = ["--workers", "1", "--pool", "1", "--in-flight", "1", "--flush", "5m"];
+    let mut process = app.start(&[&["shard", "--shard", "0"][..], &one_at_a_time].concat());
+    until("rows stand", || async { submissions(&app).await >= 10 }).await;
+    process.kill().await.unwrap();
+    app
+}
+
 /// Blobs of writers that rows name.
 async fn committed(app: &TestApp<'_>) -> BTreeSet<String> {
     let sql = format!("select azure_blob_name from submission_files where {IS_A_WRITERS}");
@@ -56,12 +67,7 @@ async fn blobs_of_rows_whose_new_names_look_like_other_rows_are_kept() {
         "case when azure_blob_name like 'LTI\\_Uploads/%' then replace(azure_blob_name, 'LTI_Uploads/', 'Marker_files/')
             else replace(azure_blob_name, 'Marker_files/', 'LTI_Uploads/') end",
     ] {
-        let app = TestApp::without_cluster(&sample).await;
-        app.run(&["plan"]).await.expect(0);
-        let one_at_a_time = ["--workers", "1", "--pool", "1", "--in-flight", "1", "--flush", "5m"];
-        let mut process = app.start(&[&["shard", "--shard", "0"][..], &one_at_a_time].concat());
-        until("rows stand", || async { submissions(&app).await >= 10 }).await;
-        process.kill().await.unwrap();
+        let app = killed_in_the_middle(&sample).await;
         let before = committed(&app).await;
         let orphan = upload_ahead(&app, &before).await;
         app.database
@@ -93,12 +99,7 @@ async fn upload_ahead(app: &TestApp<'_>, committed: &BTreeSet<String>) -> String
 #[tokio::test]
 async fn rows_of_a_killed_process_whose_files_were_renamed_are_held_and_keep_their_blobs() {
     let sample = sample().await;
-    let app = TestApp::without_cluster(&sample).await;
-    app.run(&["plan"]).await.expect(0);
-    let one_at_a_time = ["--workers", "1", "--pool", "1", "--in-flight", "1", "--flush", "5m"];
-    let mut process = app.start(&[&["shard", "--shard", "0"][..], &one_at_a_time].concat());
-    until("rows stand", || async { submissions(&app).await >= 10 }).await;
-    process.kill().await.unwrap();
+    let app = killed_in_the_middle(&sample).await;
 
     let committed = committed(&app).await;
     let stood = submissions(&app).await;

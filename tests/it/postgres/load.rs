@@ -205,7 +205,15 @@ async fn below_one_statement_at_a_time_few_commits_share_one() {
         gate.set_speed(speed);
         let migrations: Vec<_> = (first + 1..=first + COMMITS).map(migration).collect();
         let migrations: Vec<_> = migrations.iter().map(copied).collect();
-        for committed in join_all(migrations.iter().map(|migration| target.commit(migration))).await {
+        let mut holder = foreign(&database).await;
+        holder.execute("begin; lock table lti_launch_sessions in share mode").await.unwrap();
+        let committing = join_all(migrations.iter().map(|migration| target.commit(migration)));
+        // The first statement waits for the lock, and the other commits for its connection.
+        let releasing = async {
+            database.until_lock_waits(1).await;
+            holder.execute("rollback").await.unwrap();
+        };
+        for committed in tokio::join!(committing, releasing).0 {
             committed.unwrap();
         }
         let sent = sent.lock().unwrap();

@@ -554,15 +554,21 @@ async fn parts_go_on_beside_a_result_that_is_made_again_without_a_change() {
     assert!(ended.stdout.starts_with("VERIFIED at level rows: 600 rows"), "{}", ended.stdout);
 }
 
-/// Part 0 has ended where all could be read, and reads nothing for part 1, which is not let wait for it.
-#[tokio::test]
-async fn a_part_that_begins_alone_where_less_can_be_read_compares_its_rows_and_names_the_others() {
-    let sample = sample().await;
-    let mut app = in_folders(&sample).await;
+/// A run of whose verification part 0 has ended; what may be read is less since.
+async fn first_part_ended(sample: &Sample) -> TestApp<'_> {
+    let mut app = in_folders(sample).await;
     app.run(&["run"]).await.expect(0);
     verify(&app, &["--shard", "0/2"]).await.expect(0);
     app.database.run("revoke select on submission_section_marks from verifier").await;
     app.set("ROGO_WAIT_PLAN", "0s");
+    app
+}
+
+/// Part 0 has ended where all could be read, and reads nothing for part 1, which is not let wait for it.
+#[tokio::test]
+async fn a_part_that_begins_alone_where_less_can_be_read_compares_its_rows_and_names_the_others() {
+    let sample = sample().await;
+    let app = first_part_ended(&sample).await;
     let ended = verify(&app, &["--shard", "1/2"]).await.expect(75);
     let says = "part 1/2 is compared (300 rows), but 6 of 12 partitions are open, and part(s) 0/2 of this verification ended";
     assert!(ended.stderr.contains(says), "{}", ended.stderr);
@@ -574,11 +580,7 @@ async fn a_part_that_begins_alone_where_less_can_be_read_compares_its_rows_and_n
 #[tokio::test]
 async fn a_part_that_is_started_again_in_vain_names_the_one_that_named_it() {
     let sample = sample().await;
-    let mut app = in_folders(&sample).await;
-    app.run(&["run"]).await.expect(0);
-    verify(&app, &["--shard", "0/2"]).await.expect(0);
-    app.database.run("revoke select on submission_section_marks from verifier").await;
-    app.set("ROGO_WAIT_PLAN", "0s");
+    let app = first_part_ended(&sample).await;
     verify(&app, &["--shard", "1/2"]).await.expect(75);
     app.database.run("grant select on submission_section_marks to verifier").await;
     let ended = verify(&app, &["--shard", "0/2"]).await.expect(75);
